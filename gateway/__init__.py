@@ -1,0 +1,1 @@
+"""The house: what is known, what is decided, and how partners and operators reach it."""

@@ -1,0 +1,1 @@
+"""The station's words, and the node that holds the stations' sockets."""

@@ -1,0 +1,1 @@
+"""The processes: RQ jobs, the sweeper, the supervisor and the command line's entry point."""
