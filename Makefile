@@ -1,0 +1,41 @@
+# The commands of this house. Each makes the environment it needs: .venv here, from requirements.lock.
+#   make run [ARGS=--once]      the gateway with a demonstration: partner, location, simulated stations
+#   make test [ARGS="-k name"]  the whole test suite, with a real Valkey and a real PostgreSQL
+#   make check                  linters, formatter, types, import rules
+# PYTHON=/path/to/python chooses the interpreter that .venv is made with.
+
+BIN := .venv/bin
+# Keyed to what is to be installed: another lock or project file is another stamp.
+STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
+PYTHON ?=
+ARGS ?=
+UV ?= uv
+
+.PHONY: run test check lock openapi clean
+
+run: $(STAMP)
+	@$(BIN)/python -m gateway.simulators.demo $(ARGS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+openapi: $(STAMP)
+	@$(BIN)/python -m gateway.api.documents $(ARGS)
+
+lock:
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv (https://docs.astral.sh/uv); or name it with UV=…" >&2; exit 1; }
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find gateway ocpi ocpp_bridge workers tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMP):
+	@PYTHON="$(PYTHON)" sh scripts/bootstrap "$@"
