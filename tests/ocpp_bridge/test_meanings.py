@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ocpp.exceptions import OCPPError
 from ocpp.v16 import enums as v16
 from ocpp.v21 import enums as v21
 from ocpp.v201 import enums as v201
@@ -13,6 +14,7 @@ from ocpi.commands import CommandResultType as Result
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.dialect import Happened, Meaning
 from ocpp_bridge.dialects import DIALECTS
+from ocpp_bridge.meanings import CALL_ERRORS
 from ocpp_bridge.orders import (
     AskAbilities,
     CancelReservation,
@@ -170,6 +172,10 @@ NOT_DONE = [
     "VendorError",
     "",
 ]
+
+
+def test_every_error_code_of_the_library_has_a_meaning():
+    assert {error.code for error in OCPPError.__subclasses__()} <= set(CALL_ERRORS)
 
 
 @pytest.mark.parametrize("version", ALL)
