@@ -1,0 +1,58 @@
+"""Versions (version_information_endpoint): which versions a platform speaks, and where each module of one is."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from ocpi.types import Model, OneOrMore, Text64, Url
+
+
+class InterfaceRole(StrEnum):
+    """SENDER is who owns the data, RECEIVER who it is pushed to; for Commands the CPO is the RECEIVER."""
+
+    SENDER = "SENDER"
+    RECEIVER = "RECEIVER"
+
+
+class ModuleID(StrEnum):
+    """The standard modules."""
+
+    CDRS = "cdrs"
+    CHARGING_PROFILES = "chargingprofiles"
+    COMMANDS = "commands"
+    CREDENTIALS = "credentials"
+    HUB_CLIENT_INFO = "hubclientinfo"
+    LOCATIONS = "locations"
+    SESSIONS = "sessions"
+    TARIFFS = "tariffs"
+    TOKENS = "tokens"
+
+
+class Version(Model):
+    """A version that a platform speaks, and the URL of its details."""
+
+    version: Text64
+    url: Url
+
+
+class Endpoint(Model):
+    """Where one side of a module is. Parties may agree on modules of their own, so ``identifier`` is open."""
+
+    identifier: Annotated[ModuleID | Text64, Field(union_mode="left_to_right")]
+    role: InterfaceRole
+    url: Url
+
+
+class VersionDetails(Model):
+    """All endpoints of one version."""
+
+    version: Text64
+    endpoints: OneOrMore[Endpoint]
+
+    def url(self, module: ModuleID, role: InterfaceRole) -> str | None:
+        """Where to call; for credentials the role has no meaning (note of 2.2.1-d2)."""
+        for endpoint in self.endpoints:
+            if endpoint.identifier == module and (endpoint.role == role or module is ModuleID.CREDENTIALS):
+                return endpoint.url
+        return None
