@@ -1,0 +1,61 @@
+"""The wire: one station's WebSocket, which knows when it last heard something and never waits for ever."""
+
+import asyncio
+import socket
+import time
+from typing import Any
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
+
+log = structlog.get_logger(__name__)
+
+#: Written but unacknowledged for so long: the peer is gone. Finds half-open sockets, answered pings or not.
+UNACKNOWLEDGED = 60_000  # milliseconds
+
+
+class Wire(ServerConnection):
+    """``identity`` and ``dialect`` are known once the handshake was allowed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.identity = ""
+        #: Monotonic; every frame counts, pongs too.
+        self.heard_at = time.monotonic()
+        #: Some stations never answer a ping; those are not judged by it.
+        self.answers_pings = False
+
+    @property
+    def open(self) -> bool:
+        return self.state is State.OPEN
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        raw = transport.get_extra_info("socket")
+        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+        super().connection_made(transport)
+
+    def process_event(self, event: Event) -> None:
+        self.heard_at = time.monotonic()
+        self.answers_pings |= isinstance(event, Frame) and event.opcode is Opcode.PONG
+        super().process_event(event)
+
+    async def write(self, frame: bytes, patience: float) -> None:
+        """Write one message; a socket that does not take it within ``patience`` seconds is cut. Never raises."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.send(frame, text=True)
+        except TimeoutError:
+            log.warning("A station does not read its socket", station=self.identity)
+            self.transport.abort()
+        except ConnectionClosed:
+            pass
+
+    def beat(self) -> None:
+        """Ping without waiting: nothing piles up for a station that never answers."""
+        if self.open:
+            self.protocol.send_ping(b"")
+            self.send_data()
