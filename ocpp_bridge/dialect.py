@@ -94,6 +94,8 @@ class Dialect:
     sends: Mapping[str, Ear] = field(default_factory=dict)
     #: Does the station take reservations that name no EVSE? None: it did not say.
     whole_station: Callable[[Mapping[str, str]], bool | None]
+    #: Characters that an idToken (1.6: idTag) may have.
+    longest_id_token: int
     #: The ability that tells how long a driver has to plug in.
     timeout_ability: str
     #: CALLERROR codes whose spelling differs between versions.

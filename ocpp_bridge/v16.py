@@ -158,6 +158,7 @@ DIALECT = Dialect(
     ears=EARS,
     whole_station=whole_station,
     timeout_ability=TIMEOUT,
+    longest_id_token=20,
     format_violation="FormationViolation",
     occurrence_violation="OccurenceConstraintViolation",
     unreadable_id=None,

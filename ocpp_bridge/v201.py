@@ -192,6 +192,7 @@ def dialect(subprotocol: str, package: str) -> Dialect:
         ears=EARS,
         whole_station=whole_station,
         timeout_ability=TIMEOUT,
+        longest_id_token=36,
         format_violation="FormatViolation",
         occurrence_violation="OccurrenceConstraintViolation",
         unreadable_id="-1",

@@ -51,6 +51,7 @@ DIALECT = replace(
     _PLAIN,
     ears=EARS,
     sends={"NotifyPeriodicEventStream": always()},
+    longest_id_token=255,
     # Part 4: a message type that is not known is ignored.
     type_not_supported=None,
 )

@@ -1,0 +1,1 @@
+"""The HTTP side: OCPI for partners, health for operators."""

@@ -1,0 +1,73 @@
+"""The application: its routes, and how everything that goes wrong is told in OCPI's words."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from gateway.api import commands, health, sessions, versions
+from gateway.api.answers import answer, failure
+from gateway.api.callers import Unknown
+from gateway.api.commands import NotJson
+from gateway.api.documents import document
+from gateway.api.edge import Edge
+from gateway.office import Office
+from ocpi.dialect import Dialect
+from ocpi.dialects import DIALECTS
+from ocpi.status import OcpiError, ServerError, StatusCode
+
+
+def create_app(office: Office) -> ASGIApp:
+    """The HTTP side of one process; ``office`` is closed by whoever opened it."""
+    app = FastAPI(
+        title="OCPI commands gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.state.office = office
+    app.include_router(versions.versions_router())
+    for dialect in DIALECTS.values():
+        for router in routers_of(dialect):
+            app.include_router(router)
+    app.include_router(health.router())
+    app.add_exception_handler(OcpiError, _ocpi_error)
+    app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(NotJson, _not_json)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
+    return Edge(app)
+
+
+def routers_of(dialect: Dialect) -> list[APIRouter]:
+    return [versions.details_router(dialect), commands.router_for(dialect), sessions.router_for(dialect)]
+
+
+def documents() -> dict[str, dict[str, object]]:
+    """``{version: OpenAPI document}``."""
+    return {
+        dialect.version: document(dialect, [versions.versions_router(), *routers_of(dialect)])
+        for dialect in DIALECTS.values()
+    }
+
+
+async def _ocpi_error(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, OcpiError)
+    return failure(problem)
+
+
+async def _unknown(_: Request, problem: Exception) -> Response:
+    return answer(code=StatusCode.CLIENT_ERROR, message="Unknown credentials token.", http=401)
+
+
+async def _not_json(_: Request, problem: Exception) -> Response:
+    return answer(code=StatusCode.INVALID_PARAMETERS, message="The body is not JSON.", http=400)
+
+
+async def _failed(_: Request, problem: Exception) -> Response:
+    """Told to the caller here; the edge logs it."""
+    return failure(ServerError())
+
+
+async def _http_error(_: Request, problem: Exception) -> Response:
+    """404 and 405 of the router."""
+    assert isinstance(problem, HTTPException)
+    told = answer(code=StatusCode.CLIENT_ERROR, message=str(problem.detail), http=problem.status_code)
+    told.headers.update(problem.headers or {})
+    return told

@@ -1,0 +1,146 @@
+"""The Commands module's Receiver interface: ``POST …/commands/{COMMAND}`` (mod_commands §Receiver Interface)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from gateway import commands
+from gateway.api.answers import answer
+from gateway.api.callers import office_of, parties
+from gateway.api.documents import body_of
+from gateway.api.edge import ids_of
+from gateway.asked import Asked, Refusal, Said, rejected
+from gateway.bell import Job
+from gateway.house import utc_now
+from gateway.office import Office
+from gateway.outgoing.guard import UrlRefused, check_url
+from gateway.outgoing.names import check_resolved
+from gateway.whereabouts import stations_concerned
+from ocpi.commands import CommandResponse, CommandResponseType, CommandType
+from ocpi.dialect import Dialect
+from ocpi.envelope import Envelope
+from ocpi.headers import REQUEST_ID, Party
+from ocpi.status import InvalidParameters, StatusCode
+from ocpi.tokens import complete_token
+
+log = structlog.get_logger(__name__)
+
+#: A command's JSON is a few hundred bytes; what is longer is not read.
+LONGEST_BODY = 65_536
+
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+_UNREACHABLE = Said(
+    response=CommandResponseType.REJECTED,
+    status_code=StatusCode.SERVER_ERROR,
+    text="The command cannot be carried out now.",
+)
+
+
+class NotJson(Exception):
+    """The body is not JSON (HTTP 400)."""
+
+
+def router_for(dialect: Dialect) -> APIRouter:
+    """The commands that ``dialect`` has; one that it lacks has no route."""
+    router = APIRouter(prefix=f"/ocpi/cpo/{dialect.version}/commands", tags=["commands"])
+    for type_ in dialect.commands:
+        router.add_api_route(
+            f"/{type_}",
+            _endpoint(dialect, type_),
+            methods=["POST"],
+            summary=f"{type_}: the answer says whether it is taken on; its result follows to response_url",
+            operation_id=str(type_),
+            response_model=Envelope[CommandResponse],
+            openapi_extra=body_of(dialect.commands[type_]),
+        )
+    return router
+
+
+def _endpoint(dialect: Dialect, type_: CommandType) -> _Endpoint:
+    async def receive(request: Request) -> Response:
+        asked = await _read(request, dialect, type_)
+        said = await take(office_of(request), asked)
+        return answer(said.wire(), said.status_code, said.text if said.status_code != StatusCode.SUCCESS else None)
+
+    return receive
+
+
+async def take(office: Office, asked: Asked) -> Said:
+    """Judge the command, write it down, ring for it; only then it is ACCEPTED."""
+    try:
+        await _guard(office, asked)
+    except Refusal as refusal:
+        return await office.store.write(commands.refuse, asked, refusal)
+    stations = await office.store.read(stations_concerned, asked)
+    try:
+        held = await office.online(stations)
+    except RedisError as problem:
+        log.warning("the registry of stations cannot be reached", problem=str(problem))
+        return _UNREACHABLE
+    online = {station: holder.subprotocol for station, holder in held.items()}
+    said = await office.store.write(commands.receive, asked, office.rules, online)
+    if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):
+        return said
+    return await office.store.write(commands.recall, said.dispatch[-1], utc_now()) or said
+
+
+async def _guard(office: Office, asked: Asked) -> None:
+    """What we would not call is refused before any station is asked (design.md §7)."""
+    url, allow_private = asked.command.response_url, office.rules.settings.allow_private_callbacks
+    try:
+        check_url(url, hosts=asked.partner.callback_hosts, allow_private=allow_private)
+        await check_resolved(url, office.names)
+    except UrlRefused as refused:
+        raise rejected(f"response_url is refused: {refused}") from None
+
+
+async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked:
+    """The command as asked; raises Unknown, NotJson, InvalidParameters, in this order."""
+    partner, ends = await parties(request)
+    body = await _json(request)
+    if partner.lenient_token:
+        body = _completed(body, ends.emsp)
+    try:
+        command = dialect.commands[type_].model_validate(body)
+    except ValidationError as wrong:
+        raise InvalidParameters(_told(wrong)) from None
+    return Asked(
+        partner=partner,
+        parties=ends,
+        version=dialect.version,
+        type=type_,
+        command=command,
+        body=body,
+        ids=ids_of(request.scope),
+        identified=REQUEST_ID.lower() in request.headers,
+        at=utc_now(),
+    )
+
+
+async def _json(request: Request) -> Any:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > LONGEST_BODY:
+            raise InvalidParameters(f"The body is longer than {LONGEST_BODY} bytes")
+    try:
+        return orjson.loads(received)
+    except orjson.JSONDecodeError:
+        raise NotJson from None
+
+
+def _completed(body: Any, emsp: Party) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("token"), dict):
+        return body | {"token": complete_token(body["token"], emsp, utc_now())}
+    return body
+
+
+def _told(wrong: ValidationError) -> str:
+    """Which fields, and what is the matter with them; never their values."""
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in wrong.errors()[:5])

@@ -1,0 +1,97 @@
+"""Callbacks, the story: a result is posted inside the promised time, and every attempt is recorded."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import orjson
+
+from gateway.domain.lifecycle import CallbackState
+from gateway.house import utc_now
+from gateway.office import Office
+from gateway.outgoing.client import Posted, post_json
+from gateway.outgoing.guard import UrlRefused, check_url
+from gateway.store import callbacks
+from gateway.store.callbacks import Attempt, Due
+from ocpi.commands import CommandResult, CommandResultType
+from ocpi.envelope import read_envelope
+from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
+from ocpi.types import DisplayText
+
+#: Between the end of an attempt and the moment another process may think that it never ended.
+_MARGIN = timedelta(seconds=1)
+
+
+async def deliver(office: Office, ids: Collection[int] | None = None) -> None:
+    """POST what is due (all of it, without ``ids``), each on its own; what fails is due again after its pause."""
+    settings = office.rules.settings
+    hold = settings.callback_attempt_timeout + _MARGIN
+    due = await office.store.write(callbacks.take_due, ids, utc_now(), hold)
+    await asyncio.gather(*(_deliver_one(office, one) for one in due))
+
+
+async def _deliver_one(office: Office, due: Due) -> None:
+    at, ids = utc_now(), MessageIds(str(uuid4()), str(uuid4()))
+    left = min(office.rules.settings.callback_attempt_timeout, due.expires_at - at)
+    posted = await _post(office, due, ids, left)
+    attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
+    await office.store.write(callbacks.record, [attempt])
+
+
+async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> Posted:
+    """One POST of the bare CommandResult (mod_commands §Sender POST), with the credentials of the connection."""
+    settings = office.rules.settings
+    try:
+        # Again, and not only when the command came: hosts are taken back, and a replay comes hours later.
+        check_url(due.url, hosts=due.callback_hosts, allow_private=settings.allow_private_callbacks)
+    except UrlRefused as refused:
+        return Posted(http_status=None, body=b"", error=str(refused), milliseconds=0)
+    headers = {
+        "Authorization": authorization(office.rules.secrets.open(due.token_out), Encoding(due.encoding)),
+        **ids.headers(),
+        **Routing(to=Party(*due.to_party), from_=Party(*due.from_party)).headers(),
+    }
+    message = (DisplayText(language="en", text=due.text[:512]),) if due.text else ()
+    result = CommandResult(result=CommandResultType(due.result), message=message)
+    return await post_json(office.http, due.url, headers, orjson.dumps(result.wire()), max(0.1, limit.total_seconds()))
+
+
+def judge(
+    posted: Posted, due: Due, request_id: str, at: datetime, now: datetime, pauses: tuple[timedelta, ...]
+) -> Attempt:
+    """What an attempt means for its callback: delivered, refused for good, or worth another try while there is time."""
+    code = _ocpi_status(posted.body)
+    state = _verdict(posted.http_status, code)
+    pause = pauses[min(due.attempts, len(pauses) - 1)] if pauses else None
+    if state is CallbackState.DUE and (pause is None or due.attempts >= len(pauses) or now + pause >= due.expires_at):
+        state = CallbackState.ABANDONED
+    return Attempt(
+        callback=due.id,
+        at=at,
+        request_id=request_id,
+        http_status=posted.http_status,
+        ocpi_status=code,
+        error=posted.error or "",
+        milliseconds=posted.milliseconds,
+        state=state,
+        due_at=now + (pause or timedelta(0)),
+    )
+
+
+def _verdict(http_status: int | None, code: int | None) -> CallbackState:
+    """Tried again: no answer, 5xx, 429, and OCPI 3xxx. A 2xx without a readable envelope was received all the same."""
+    if http_status is None or http_status == 429 or http_status >= 500:
+        return CallbackState.DUE
+    if not 200 <= http_status < 300:
+        return CallbackState.ABANDONED
+    if code is None or 1000 <= code < 2000:
+        return CallbackState.DELIVERED
+    return CallbackState.DUE if 3000 <= code < 4000 else CallbackState.ABANDONED
+
+
+def _ocpi_status(body: bytes) -> int | None:
+    try:
+        return read_envelope(body).status_code
+    except ValueError:
+        return None

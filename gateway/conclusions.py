@@ -1,0 +1,111 @@
+"""Conclusions, the story: every command gets its one result, from the station or from the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping
+
+from gateway import reservations
+from gateway.domain.results import judge_answer
+from gateway.house import Rules
+from gateway.store import callbacks, commands, sessions, stations
+from ocpi.commands import CommandResultType
+from ocpp_bridge.answers import ANSWER, Answer, Ending
+from ocpp_bridge.dialects import DIALECTS
+from ocpp_bridge.meanings import Happened, Meaning
+from ocpp_bridge.orders import ORDER, CancelReservation, Order, RequestStart, RequestStop
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What follows from concluding: callbacks to post, and orders of the house to dispatch."""
+
+    callbacks: list[int] = field(default_factory=list)
+    dispatch: list[int] = field(default_factory=list)
+
+
+def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) -> Moved:
+    """Give every command of ``ids`` that is ripe its one result: the station's, or the clock's (P3)."""
+    moved = Moved()
+    for row in commands.to_conclude(db, ids, now):
+        meaning = refined(db, row, rules)
+        if not commands.conclude(db, row["id"], meaning.result, meaning.text, now):
+            continue
+        owed = []
+        if row["partner"] is not None:
+            owed.append(_owed(row, meaning))
+        follows = reservations.settle(db, row, meaning, rules, now)
+        moved.callbacks.extend(callbacks.owe(db, owed + follows.owed, now))
+        moved.dispatch.extend(follows.dispatch)
+    return moved
+
+
+def answered(
+    db: Connection, command_id: int, subprotocol: str, answer: Answer, rules: Rules, now: datetime
+) -> Moved | None:
+    """Write down how an order ended; None: it was in time, and is to be concluded. Late: what the truth asks for."""
+    if commands.answered(db, command_id, subprotocol, answer, now):
+        return None
+    row = commands.by_id(db, command_id)
+    if row is None or answer.ending in {Ending.CONNECTION_LOST, Ending.NO_ANSWER, Ending.NOT_SENT}:
+        return Moved()
+    meaning = DIALECTS[subprotocol].meaning(_order(row), answer)
+    return Moved(dispatch=reservations.late(db, row, meaning, rules, now))
+
+
+def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
+    """What a command's end means, with what the house knows beside the answer (ocpp.md §4.2)."""
+    if row["ending"] is None or row["answer"] is None:
+        return judge_answer(None, row["state"], None)
+    answer, order = ANSWER.validate_python(row["answer"]), _order(row)
+    dialect = DIALECTS.get(row["subprotocol"] or "", next(iter(DIALECTS.values())))
+    meaning = judge_answer(answer, row["state"], dialect.meaning(order, answer))
+    if answer.ending is not Ending.RESULT or meaning.happened is Happened.YES:
+        return meaning
+    if isinstance(order, RequestStart) and meaning.result is CommandResultType.REJECTED:
+        return _start_refused(db, row, order, rules)
+    if isinstance(order, RequestStop) and _has_ended(db, row["session"]):
+        return Meaning(result=CommandResultType.ACCEPTED, happened=Happened.YES, text="The session had ended.")
+    if isinstance(order, CancelReservation) and reservations.was_used(db, row["reservation"]):
+        return Meaning(result=CommandResultType.REJECTED, happened=Happened.NO, text="The reservation was used.")
+    return meaning
+
+
+def _start_refused(db: Connection, row: RowMapping, order: RequestStart, rules: Rules) -> Meaning:
+    """RemoteStart Rejected says little; the connector's last status says why."""
+    status = stations.status_at(db, row["station"], order.evse, order.connector) or ""
+    result = _START_REFUSED_BY.get(status, CommandResultType(rules.settings.start_refused))
+    text = f"The charging station refused to start{f' (status {status})' if status else ''}."
+    return Meaning(result=result, happened=Happened.NO, text=text)
+
+
+_START_REFUSED_BY = {
+    "Charging": CommandResultType.EVSE_OCCUPIED,
+    "SuspendedEV": CommandResultType.EVSE_OCCUPIED,
+    "SuspendedEVSE": CommandResultType.EVSE_OCCUPIED,
+    "Finishing": CommandResultType.EVSE_OCCUPIED,
+    "Occupied": CommandResultType.EVSE_OCCUPIED,
+    "Reserved": CommandResultType.EVSE_OCCUPIED,
+    "Unavailable": CommandResultType.EVSE_INOPERATIVE,
+    "Faulted": CommandResultType.EVSE_INOPERATIVE,
+}
+
+
+def _has_ended(db: Connection, session_pk: int | None) -> bool:
+    return session_pk is not None and sessions.has_ended(db, session_pk)
+
+
+def _order(row: RowMapping) -> Order:
+    return ORDER.validate_python(row["order"])
+
+
+def _owed(row: RowMapping, meaning: Meaning) -> callbacks.Owed:
+    return callbacks.Owed(
+        command=row["id"],
+        partner=row["partner"],
+        url=row["response_url"],
+        result=meaning.result,
+        text=meaning.text,
+        expires_at=row["promised_until"],
+    )

@@ -1,0 +1,1 @@
+"""The rules: pure, with no HTTP, no OCPP frames and no database."""

@@ -1,0 +1,168 @@
+"""Reservations, the story: what an order's end makes of them, and how those of unknown fate are cleaned up (P5)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping
+
+from gateway import errands
+from gateway.domain.lifecycle import CommandState, ReservationState
+from gateway.house import Rules
+from gateway.store import callbacks, commands, reservations, topology
+from ocpi.commands import CommandResultType
+from ocpp_bridge.answers import Ending
+from ocpp_bridge.meanings import Happened, Meaning
+from ocpp_bridge.orders import ORDER, CancelReservation, ReserveNow
+
+
+@dataclass(frozen=True)
+class Follows:
+    """What an order's end asks for besides its own result."""
+
+    dispatch: list[int] = field(default_factory=list)
+    owed: list[callbacks.Owed] = field(default_factory=list)
+
+
+def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
+    """A command has ended: what its reservation is now. ``row`` is the command as it was before it was concluded."""
+    if row["reservation"] is None:
+        return Follows()
+    held, order = reservations.by_id(db, row["reservation"]), ORDER.validate_python(row["order"])
+    match order:
+        case ReserveNow():
+            return _reserved(db, row, held, order, meaning, rules, now)
+        case CancelReservation():
+            _cancelled(db, row, held, meaning, rules, now)
+    return Follows()
+
+
+def late(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+    """The truth came after TIMEOUT was told: a reservation accepted late is cancelled at the station at once (P3)."""
+    order = ORDER.validate_python(row["order"])
+    if not isinstance(order, ReserveNow) or row["reservation"] is None or meaning.happened is Happened.NO:
+        return []
+    held = reservations.by_id(db, row["reservation"])
+    replaced = held["state"] == ReservationState.ACTIVE and held["command"] != row["id"]
+    if replaced or commands.open_for_reservation(db, held["id"]):
+        return []
+    return [errands.cancel(db, rules, held["station"], held["number"], held["id"], now)]
+
+
+def clean(db: Connection, rules: Rules, now: datetime, station: str | None = None) -> list[int]:
+    """Cancel what is of unknown fate: now at ``station`` (it is there again), else wherever the pause is over."""
+    return [_cancel_there(db, held, rules, now) for held in reservations.to_clean(db, now, station)]
+
+
+def expire(db: Connection, rules: Rules, now: datetime) -> None:
+    """What has expired, the station's clock granted its grace, is over whether the station says so or not."""
+    for reservation_id in reservations.expired(db, now - rules.settings.reservation_grace):
+        reservations.become(db, reservation_id, ReservationState.EXPIRED, now)
+
+
+def ended(db: Connection, station: str, number: int, update: str, now: datetime) -> None:
+    """2.x ReservationStatusUpdate; a number that is not ours changes nothing."""
+    held = reservations.at_station(db, station, number)
+    if held is not None:
+        wanted = ReservationState.REMOVED if update == "Removed" else ReservationState.EXPIRED
+        reservations.become(db, held["id"], wanted, now)
+
+
+def used(db: Connection, reservation_id: int, now: datetime) -> None:
+    reservations.become(db, reservation_id, ReservationState.USED, now)
+
+
+def never_asked(db: Connection, reservation_id: int, now: datetime) -> None:
+    """Its only order was taken back before a station heard of it."""
+    reservations.become(db, reservation_id, ReservationState.REFUSED, now)
+
+
+def was_used(db: Connection, reservation_id: int | None) -> bool:
+    return reservation_id is not None and state_of(db, reservation_id) is ReservationState.USED
+
+
+def state_of(db: Connection, reservation_id: int) -> ReservationState:
+    return ReservationState(reservations.by_id(db, reservation_id)["state"])
+
+
+def _reserved(
+    db: Connection,
+    row: RowMapping,
+    held: RowMapping,
+    order: ReserveNow,
+    meaning: Meaning,
+    rules: Rules,
+    now: datetime,
+) -> Follows:
+    if meaning.happened is Happened.YES:
+        reservations.become(db, held["id"], ReservationState.ACTIVE, now)
+        reservations.change(db, held["id"], now, command=row["id"], cleanup_at=None, **_as_ordered(db, held, order))
+        return Follows()
+    if meaning.happened is Happened.NO and (held["state"] == ReservationState.PENDING or _never_sent(row)):
+        reservations.become(db, held["id"], ReservationState.REFUSED, now)
+        return Follows()
+    # An update that was refused, or whose fate is unknown, may have ended what it was to replace (ocpp.md §5 #4, #10).
+    owed = [_told_cancelled(db, held, rules, now)] if held["state"] == ReservationState.ACTIVE else []
+    reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
+    return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=[one for one in owed if one is not None])
+
+
+def _cancelled(
+    db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
+) -> None:
+    if meaning.happened is Happened.YES:
+        reservations.become(db, held["id"], ReservationState.CANCELLED, now)
+    elif meaning.result is CommandResultType.UNKNOWN_RESERVATION:
+        # The station has no such reservation: what we were not sure of is confirmed dead, what we believed in is gone.
+        unsure = held["state"] == ReservationState.UNKNOWN
+        wanted = ReservationState.CANCELLED if unsure else ReservationState.REMOVED
+        reservations.become(db, held["id"], wanted, now)
+    elif meaning.happened is Happened.UNKNOWN:
+        reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
+        reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
+
+
+def _cancel_there(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> int:
+    reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
+    return errands.cancel(db, rules, held["station"], held["number"], held["id"], now)
+
+
+def _never_sent(row: RowMapping) -> bool:
+    return row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT
+
+
+def _told_cancelled(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> callbacks.Owed | None:
+    """CANCELED_RESERVATION to whoever was told ACCEPTED last (ocpi.md §6.16)."""
+    command = commands.by_id(db, held["command"]) if held["command"] is not None else None
+    if command is None or command["partner"] is None:
+        return None
+    return callbacks.Owed(
+        command=command["id"],
+        partner=command["partner"],
+        url=command["response_url"],
+        result=CommandResultType.CANCELED_RESERVATION,
+        text="The reservation could not be changed and was cancelled.",
+        expires_at=now + rules.settings.command_timeout,
+    )
+
+
+def _as_ordered(db: Connection, held: RowMapping, order: ReserveNow) -> dict[str, object]:
+    """The columns of what the station has accepted: an update may have changed them."""
+    whole = order.evse is None and order.connector is None
+    place = None if whole else topology.place_of(db, held["station"], order.evse, order.connector)
+    return reserved_as(order, held["station"], place.evse if place is not None else None)
+
+
+def reserved_as(order: ReserveNow, station: str, evse: int | None) -> dict[str, object]:
+    """A reservation's columns that say what is reserved, for whom and until when."""
+    return {
+        "evse": evse,
+        "station": station,
+        "station_evse": order.evse,
+        "station_connector": order.connector,
+        "connector_type": order.connector_type,
+        "id_token": order.id_token.value,
+        "id_token_type": order.id_token.type,
+        "group_id_token": order.group.value if order.group else None,
+        "group_id_token_type": order.group.type if order.group else None,
+        "expiry_date": order.expiry,
+    }

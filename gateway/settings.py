@@ -1,0 +1,116 @@
+"""Settings: every knob of the gateway, typed in units, frozen once read."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_DURATION = TypeAdapter(timedelta)
+
+
+def _duration(value: object) -> object:
+    """``"8"``, ``8.5`` and ``"PT8S"`` are all eight-odd seconds; pydantic alone refuses ``"8"``."""
+    if isinstance(value, str):
+        try:
+            return timedelta(seconds=float(value))
+        except (ValueError, OverflowError):
+            return _DURATION.validate_python(value)
+    return value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable ``GATEWAY_<NAME>``; a duration is a number of seconds or ISO 8601."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore")
+
+    #: Where the embedded database, Valkey and generated secrets live.
+    data_dir: Path = Path("gateway-data")
+    #: ``sqlite:///…`` or ``postgresql://…``; the default is SQLite in the data directory.
+    database_url: str = ""
+    #: ``redis://…`` or ``unix://…``; the default is the embedded Valkey in the data directory.
+    redis_url: str = ""
+    #: What partners put before ``/ocpi/…``; the default is where the api process listens.
+    public_url: str = ""
+
+    #: Told to partners as CommandResponse.timeout; a result is posted within it or never.
+    command_timeout: Seconds = timedelta(seconds=30)
+    #: How long a station may take, queue time included; leaves time to post.
+    station_timeout: Seconds = timedelta(seconds=20)
+    #: Pauses between attempts to deliver a result, cut at the promised timeout.
+    callback_pauses: Annotated[tuple[Seconds, ...], NoDecode] = tuple(timedelta(seconds=s) for s in (1, 2, 4, 8))
+    #: The longest a single attempt may take, from the first byte to the last.
+    callback_attempt_timeout: Seconds = timedelta(seconds=5)
+    #: True also allows http, and private addresses for a connection's registered hosts only.
+    allow_private_callbacks: bool = False
+
+    #: Waiting commands a station may have; the next one fails at once.
+    station_queue: Annotated[int, Field(ge=1)] = 8
+    #: A reservation that ends sooner than this is refused.
+    reservation_min: Seconds = timedelta(seconds=60)
+    #: A reservation that ends later than this is refused.
+    reservation_max: Seconds = timedelta(hours=24)
+    #: How long after its expiry an unconfirmed reservation is given up on (ocpp.md: stations' clocks differ).
+    reservation_grace: Seconds = timedelta(seconds=30)
+    #: Pause before a clean-up CancelReservation is tried again.
+    cleanup_pause: Seconds = timedelta(seconds=30)
+    #: RemoteStart Rejected without a known cause: OCPI's enumeration says REJECTED, its diagram FAILED.
+    start_refused: Literal["REJECTED", "FAILED"] = "REJECTED"
+    #: Told to stations in BootNotification's answer.
+    heartbeat_interval: Annotated[int, Field(ge=10)] = 300
+    #: ISO 4217, of every Session.
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+    #: How often a process looks in the database for what is due.
+    sweep_interval: Seconds = timedelta(seconds=1)
+    #: A command that was not moved on for this long is rung for again.
+    ring_again: Seconds = timedelta(seconds=2)
+
+    #: Keys token hashes and seals outgoing tokens; generated into the data directory when not given.
+    secret_key: SecretStr | None = None
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("callback_pauses", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.station_timeout >= self.command_timeout:
+            raise ValueError("GATEWAY_STATION_TIMEOUT must be less than GATEWAY_COMMAND_TIMEOUT")
+        if min(self.station_timeout, self.callback_attempt_timeout) <= timedelta(0):
+            raise ValueError("GATEWAY_STATION_TIMEOUT and GATEWAY_CALLBACK_ATTEMPT_TIMEOUT must be positive")
+        if self.reservation_min >= self.reservation_max:
+            raise ValueError("GATEWAY_RESERVATION_MIN must be less than GATEWAY_RESERVATION_MAX")
+        return self
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's URL of the database, with the driver we ship."""
+        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'gateway.db'}"
+        scheme, _, rest = url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+class SettingsProblem(SystemExit):
+    """A setting is wrong: a sentence that names it, and exit code 1."""
+
+
+def read_settings(**given: object) -> Settings:
+    """Settings from the environment, ``given`` winning over it; raises SettingsProblem."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic reads and refuses
+    except ValidationError as wrong:
+        raise SettingsProblem("\n".join(_sentence(dict(error)) for error in wrong.errors())) from None
+
+
+def _sentence(error: dict[str, object]) -> str:
+    place = error["loc"]
+    name = f"GATEWAY_{str(place[0]).upper()} is wrong: " if isinstance(place, tuple) and place else ""
+    return f"{name}{str(error['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,1 @@
+"""The database is the truth: its tables, and every query there is."""

@@ -1,0 +1,181 @@
+"""Callbacks: every query about results on their way to a response_url."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from gateway.domain.lifecycle import CALLBACK, CallbackState, before
+from gateway.store.rows import callback, callback_attempt, command, partner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """A result that is owed to a response_url."""
+
+    command: int
+    partner: int
+    url: str
+    result: str
+    text: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A callback to be posted now, and everything that the POST needs."""
+
+    id: int
+    command: int
+    url: str
+    result: str
+    text: str
+    expires_at: datetime
+    attempts: int
+    #: The connection it goes to.
+    partner: int
+    #: Sealed.
+    token_out: str
+    encoding: str
+    callback_hosts: tuple[str, ...]
+    #: (country, party): our own, and the eMSP's.
+    from_party: tuple[str, str]
+    to_party: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """How one POST ended, and what becomes of its callback."""
+
+    callback: int
+    at: datetime
+    request_id: str
+    http_status: int | None
+    ocpi_status: int | None
+    error: str
+    milliseconds: int
+    state: CallbackState
+    #: When it is due again, if it stays DUE.
+    due_at: datetime
+
+
+def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
+    """Results to be posted; their ids."""
+    made = insert(callback).returning(callback.c.id)
+    return [
+        int(
+            db.execute(
+                made.values(
+                    command=one.command,
+                    partner=one.partner,
+                    url=one.url,
+                    result=one.result,
+                    result_text=one.text,
+                    due_at=now,
+                    expires_at=one.expires_at,
+                    created_at=now,
+                    state=CallbackState.DUE,
+                    attempts=0,
+                )
+            ).scalar_one()
+        )
+        for one in owed
+    ]
+
+
+def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: timedelta, most: int = 500) -> list[Due]:
+    """Those (all, when ``ids`` is None) that are due, held for ``hold`` so that nobody else posts them meanwhile."""
+    expire(db, now)
+    ripe = select(callback.c.id).where(callback.c.state == CallbackState.DUE, callback.c.due_at <= now).limit(most)
+    if ids is not None:
+        ripe = ripe.where(callback.c.id.in_(ids))
+    held = (
+        update(callback)
+        .where(callback.c.id.in_(ripe), callback.c.state == CallbackState.DUE, callback.c.due_at <= now)
+        .values(due_at=now + hold)
+        .returning(callback.c.id)
+    )
+    mine = list(db.execute(held).scalars())
+    return [_due(row) for row in db.execute(_DUE.where(callback.c.id.in_(mine))).mappings()] if mine else []
+
+
+def expire(db: Connection, now: datetime) -> int:
+    """The promised time is over: abandoned, for an operator to replay. One in flight is left to its attempt."""
+    over = (
+        update(callback)
+        .where(callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
+        .where(callback.c.expires_at <= now, callback.c.due_at <= now)
+        .values(state=CallbackState.ABANDONED, ended_at=now)
+    )
+    return db.execute(over).rowcount
+
+
+def record(db: Connection, attempts: Sequence[Attempt]) -> None:
+    """Write down how attempts ended; each moves its callback on."""
+    for one in attempts:
+        values = {
+            "callback": one.callback,
+            "at": one.at,
+            "request_id": one.request_id,
+            "http_status": one.http_status,
+            "ocpi_status": one.ocpi_status,
+            "error": one.error[:500].replace("\x00", ""),
+            "milliseconds": one.milliseconds,
+        }
+        db.execute(insert(callback_attempt).values(**values))
+        ended = one.at if one.state is not CallbackState.DUE else None
+        moved = update(callback).where(callback.c.id == one.callback, callback.c.state == CallbackState.DUE)
+        db.execute(moved.values(state=one.state, due_at=one.due_at, ended_at=ended, attempts=callback.c.attempts + 1))
+
+
+def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:
+    """The callbacks of these commands that are still owed."""
+    asked = select(callback.c.id).where(callback.c.command.in_(command_ids), callback.c.state == CallbackState.DUE)
+    return list(db.execute(asked).scalars())
+
+
+def replay(db: Connection, command_id: int, now: datetime, until: datetime) -> list[int]:
+    """An operator wants the abandoned results of a command posted after all; the ids that are due again."""
+    again = (
+        update(callback)
+        .where(callback.c.command == command_id, callback.c.state == CallbackState.ABANDONED)
+        .values(state=CallbackState.DUE, due_at=now, expires_at=until, ended_at=None)
+        .returning(callback.c.id)
+    )
+    return list(db.execute(again).scalars())
+
+
+_DUE = (
+    select(
+        callback,
+        partner.c.token_out,
+        partner.c.token_out_encoding,
+        partner.c.callback_hosts,
+        command.c.from_country,
+        command.c.from_party,
+        command.c.to_country,
+        command.c.to_party,
+    )
+    .join(command, command.c.id == callback.c.command)
+    .join(partner, partner.c.id == callback.c.partner)
+    .order_by(callback.c.id)
+)
+
+
+def _due(seen: RowMapping) -> Due:
+    return Due(
+        id=seen["id"],
+        command=seen["command"],
+        url=seen["url"],
+        result=seen["result"],
+        text=seen["result_text"],
+        expires_at=seen["expires_at"],
+        attempts=seen["attempts"],
+        partner=seen["partner"],
+        token_out=seen["token_out"],
+        encoding=seen["token_out_encoding"],
+        callback_hosts=tuple(seen["callback_hosts"]),
+        from_party=(seen["to_country"], seen["to_party"]),
+        to_party=(seen["from_country"], seen["from_party"]),
+    )

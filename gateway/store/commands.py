@@ -1,0 +1,240 @@
+"""Commands: every query about what was asked, in which order stations get it, and how it ended."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+
+from gateway.domain.lifecycle import COMMAND, CommandState, before
+from gateway.store.rows import callback, callback_attempt, command
+from ocpp_bridge.answers import ANSWER, Answer, Ending
+from ocpp_bridge.orders import ORDER, Order
+
+#: The same POST within this time is answered from the record.
+DUPLICATE_WINDOW = timedelta(hours=24)
+
+_OPEN = command.c.state != CommandState.CONCLUDED
+#: An answer on a new socket may still follow a lost one (ocpp.md §5 #1).
+_UNANSWERED = or_(command.c.ending.is_(None), command.c.ending == Ending.CONNECTION_LOST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sendable:
+    """An order as the node that holds the station gets it."""
+
+    id: int
+    order: Order
+    deadline: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wake:
+    """A station that has an order waiting."""
+
+    command: int
+    station: str
+
+
+#: What the house's own orders leave empty.
+BLANK: Mapping[str, Any] = {
+    "version": "",
+    "from_country": "",
+    "from_party": "",
+    "to_country": "",
+    "to_party": "",
+    "request_id": "",
+    "correlation_id": "",
+    "response_url": "",
+    "response": "",
+    "response_code": 1000,
+    "response_text": "",
+    "result_text": "",
+}
+
+
+def write_down(db: Connection, row: Mapping[str, Any]) -> int:
+    """A command of an eMSP or of the house; from the commit on we owe it a result."""
+    return int(db.execute(insert(command).values(**row).returning(command.c.id)).scalar_one())
+
+
+def duplicate(db: Connection, key: str, now: datetime) -> RowMapping | None:
+    """The command that the same POST made within a day; an older one gives its key up."""
+    row = db.execute(select(command).where(command.c.duplicate_key == key)).mappings().first()
+    if row is None or row["received_at"] > now - DUPLICATE_WINDOW:
+        return row
+    db.execute(update(command).where(command.c.id == row["id"]).values(duplicate_key=None))
+    return None
+
+
+def dispatch(db: Connection, ids: Collection[int], now: datetime) -> list[Wake]:
+    """Mark the commands DISPATCHED, and with them any older one of the same stations, so that none is overtaken."""
+    stations = select(command.c.station).where(command.c.id.in_(ids))
+    marked = (
+        update(command)
+        .where(command.c.station.in_(stations), command.c.id <= max(ids), _OPEN)
+        .where(command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
+        .values(state=CommandState.DISPATCHED, dispatched_at=now)
+        .returning(command.c.id, command.c.station)
+    )
+    rung = {row.id: row.station for row in db.execute(marked)}
+    # Rung for again: a node that died took the first wake-up with it.
+    again = select(command.c.id, command.c.station).where(
+        command.c.id.in_(ids), command.c.state == CommandState.DISPATCHED
+    )
+    rung |= {row.id: row.station for row in db.execute(again)}
+    return [Wake(command=one, station=station) for one, station in sorted(rung.items())]
+
+
+def queued(db: Connection, stations: Collection[str]) -> dict[str, list[int]]:
+    """``{station: open commands, oldest first}``."""
+    asked = select(command.c.id, command.c.station).where(command.c.station.in_(stations), _OPEN).order_by(command.c.id)
+    found: dict[str, list[int]] = {}
+    for row in db.execute(asked):
+        found.setdefault(row.station, []).append(row.id)
+    return found
+
+
+def is_waiting(db: Connection, station: str) -> bool:
+    asked = select(command.c.id).where(command.c.station == station, _OPEN, command.c.ending.is_(None))
+    return db.execute(asked.where(command.c.state != CommandState.SENT).limit(1)).first() is not None
+
+
+def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str, Sendable]:
+    """The oldest waiting order of each station, now SENT: nobody else gets it, and it is never sent again (P2)."""
+    oldest = (
+        select(func.min(command.c.id))
+        .where(command.c.station.in_(stations), command.c.state == CommandState.DISPATCHED, _UNANSWERED)
+        .group_by(command.c.station)
+    )
+    marked = (
+        update(command)
+        .where(command.c.id.in_(oldest), command.c.state.in_(before(COMMAND, CommandState.SENT)))
+        .values(state=CommandState.SENT, sent_at=now)
+        .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
+    )
+    return {
+        row.station: Sendable(id=row.id, order=ORDER.validate_python(row.order), deadline=row.deadline)
+        for row in db.execute(marked)
+    }
+
+
+def answered(db: Connection, command_id: int, subprotocol: str | None, answer: Answer, now: datetime) -> bool:
+    """Write down how an order ended; False when it was concluded already (the answer is late)."""
+    noted = (
+        update(command)
+        .where(command.c.id == command_id, _OPEN, _UNANSWERED)
+        .values(
+            ending=answer.ending,
+            answer=ANSWER.dump_python(answer, mode="json", exclude_none=True),
+            subprotocol=subprotocol,
+            answered_at=now,
+        )
+    )
+    return db.execute(noted).rowcount == 1
+
+
+def to_conclude(db: Connection, ids: Collection[int], now: datetime) -> Sequence[RowMapping]:
+    """Those of ``ids`` that can be concluded, and any older answered one of their stations, oldest first."""
+    final = and_(command.c.ending.is_not(None), command.c.ending != Ending.CONNECTION_LOST)
+    ripe = or_(final, command.c.deadline <= now)
+    stations = select(command.c.station).where(command.c.id.in_(ids))
+    meant = or_(command.c.id.in_(ids), and_(command.c.station.in_(stations), command.c.id <= max(ids), final))
+    return db.execute(select(command).where(_OPEN, ripe, meant).order_by(command.c.id)).mappings().all()
+
+
+def conclude(db: Connection, command_id: int, result: str, text: str, now: datetime) -> bool:
+    """Give a command its result; False when it had one (first answer wins, P3)."""
+    concluded = (
+        update(command)
+        .where(command.c.id == command_id, command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
+        .values(state=CommandState.CONCLUDED, result=result, result_text=text, concluded_at=now)
+    )
+    return db.execute(concluded).rowcount == 1
+
+
+def withdraw(db: Connection, command_id: int, response: Mapping[str, Any], now: datetime) -> bool:
+    """Take back a command of which nobody was told yet; False when a station may have it already."""
+    withdrawn = (
+        update(command)
+        .where(command.c.id == command_id, command.c.state == CommandState.RECEIVED)
+        .values(state=CommandState.CONCLUDED, concluded_at=now, duplicate_key=None, **response)
+    )
+    return db.execute(withdrawn).rowcount == 1
+
+
+def due(db: Connection, now: datetime, rung_before: datetime, most: int) -> tuple[list[int], list[int]]:
+    """What the sweeper finds: (to be rung for again, to be concluded)."""
+    ripe = or_(
+        command.c.deadline <= now,
+        and_(
+            command.c.ending.is_not(None),
+            command.c.ending != Ending.CONNECTION_LOST,
+            command.c.answered_at <= rung_before,
+        ),
+    )
+    stuck = and_(
+        command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]),
+        command.c.ending.is_(None),
+        func.coalesce(command.c.dispatched_at, command.c.received_at) <= rung_before,
+    )
+    ring = select(command.c.id).where(_OPEN, ~ripe, stuck).order_by(command.c.id).limit(most)
+    conclude_ = select(command.c.id).where(_OPEN, ripe).order_by(command.c.id).limit(most)
+    return list(db.execute(ring).scalars()), list(db.execute(conclude_).scalars())
+
+
+def rung(db: Connection, ids: Collection[int], now: datetime) -> None:
+    """The wake-up was given again now."""
+    db.execute(
+        update(command)
+        .where(command.c.id.in_(ids), command.c.state == CommandState.DISPATCHED)
+        .values(dispatched_at=now)
+    )
+
+
+def by_id(db: Connection, command_id: int) -> RowMapping | None:
+    return db.execute(select(command).where(command.c.id == command_id)).mappings().first()
+
+
+def open_for_reservation(db: Connection, reservation_id: int) -> bool:
+    """An order about this reservation is on its way or its answer is not judged yet."""
+    asked = select(command.c.id).where(command.c.reservation == reservation_id, _OPEN).limit(1)
+    return db.execute(asked).first() is not None
+
+
+def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:
+    """The house's own orders about a reservation that were not sent yet are not wanted any more."""
+    unwanted = (
+        update(command)
+        .where(command.c.reservation == reservation_id, command.c.partner.is_(None))
+        .where(command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]))
+        .values(state=CommandState.CONCLUDED, concluded_at=now, result_text="not needed any more")
+    )
+    db.execute(unwanted)
+
+
+def listed(
+    db: Connection, *, partner: int | None = None, state: str | None = None, most: int = 100
+) -> Sequence[RowMapping]:
+    """The newest commands first."""
+    asked = select(command).order_by(command.c.id.desc()).limit(most)
+    if partner is not None:
+        asked = asked.where(command.c.partner == partner)
+    if state is not None:
+        asked = asked.where(command.c.state == state)
+    return db.execute(asked).mappings().all()
+
+
+def callbacks_of(db: Connection, command_id: int) -> Sequence[tuple[RowMapping, Sequence[RowMapping]]]:
+    """A command's callbacks, each with its attempts."""
+    owed = db.execute(select(callback).where(callback.c.command == command_id).order_by(callback.c.id)).mappings().all()
+    tried = select(callback_attempt).order_by(callback_attempt.c.id)
+    return [(one, db.execute(tried.where(callback_attempt.c.callback == one["id"])).mappings().all()) for one in owed]
+
+
+def answered_at(db: Connection, station: str) -> list[int]:
+    """The station's commands whose answers are written down and not judged yet."""
+    asked = select(command.c.id).where(command.c.station == station, _OPEN, command.c.state == CommandState.SENT)
+    final = and_(command.c.ending.is_not(None), command.c.ending != Ending.CONNECTION_LOST)
+    return list(db.execute(asked.where(final)).scalars())

@@ -1,0 +1,52 @@
+"""Engines: SQLite and PostgreSQL opened so that a committed row is on disk and processes wait for their turn."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+#: SQLite: how long a writer waits for another process's transaction, in seconds.
+_BUSY = 10.0
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for ``url``; SQLite in WAL mode with full durability, PostgreSQL as it is configured."""
+    parsed = make_url(url)
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+    }
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, **options)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": _BUSY, "check_same_thread": False}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late for BEGIN IMMEDIATE
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-20000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A read transaction that turns into a write fails at once when another process has written; ask for the lock first.
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def turn(engine: Engine) -> Iterator[None]:
+    """This process's turn to write. SQLite's own waiting polls and sleeps; a file lock wakes the next one at once."""
+    if engine.dialect.name != "sqlite" or not engine.url.database or engine.url.database == ":memory:":
+        yield
+        return
+    with open(f"{engine.url.database}.turn", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""Alembic's environment: how a database comes to the tables of this release."""

@@ -1,0 +1,100 @@
+"""Reservations: every query about what stations hold for whom."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+
+from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
+from gateway.store.rows import command, reservation
+from ocpi.types import fold
+
+
+def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+    """The party's reservation of that id that may hold at a station."""
+    asked = select(reservation).where(
+        reservation.c.partner == partner,
+        reservation.c.party_key == party_key,
+        reservation.c.reservation_key == fold(reservation_id),
+        reservation.c.state.in_(LIVE),
+        ~reservation.c.superseded,
+    )
+    return db.execute(asked).mappings().first()
+
+
+def newest(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+    """The party's last reservation of that id, ended or not."""
+    asked = (
+        select(reservation)
+        .where(reservation.c.partner == partner, reservation.c.party_key == party_key)
+        .where(reservation.c.reservation_key == fold(reservation_id))
+        .order_by(reservation.c.id.desc())
+        .limit(1)
+    )
+    return db.execute(asked).mappings().first()
+
+
+def by_id(db: Connection, reservation_id: int) -> RowMapping:
+    return db.execute(select(reservation).where(reservation.c.id == reservation_id)).mappings().one()
+
+
+def add(db: Connection, row: dict[str, Any]) -> int:
+    return int(db.execute(insert(reservation).values(**row).returning(reservation.c.id)).scalar_one())
+
+
+def change(db: Connection, reservation_id: int, now: datetime, **values: Any) -> None:
+    """Change what is known of a reservation, but never its state."""
+    assert "state" not in values
+    db.execute(update(reservation).where(reservation.c.id == reservation_id).values(updated_at=now, **values))
+
+
+def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime) -> bool:
+    """Move a reservation along its lifecycle; False when it cannot become that from where it is."""
+    moved = (
+        update(reservation)
+        .where(reservation.c.id == reservation_id, reservation.c.state.in_(before(RESERVATION, wanted)))
+        .values(state=wanted, updated_at=now)
+    )
+    return db.execute(moved).rowcount == 1
+
+
+def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[RowMapping]:
+    """Reservations of unknown fate that are to be cancelled at their station now (P5)."""
+    on_its_way = (
+        select(command.c.id).where(command.c.reservation == reservation.c.id, command.c.state != CommandState.CONCLUDED)
+    ).exists()
+    asked = select(reservation).where(reservation.c.state == ReservationState.UNKNOWN, ~on_its_way).limit(most)
+    if station is None:
+        asked = asked.where(or_(reservation.c.cleanup_at.is_(None), reservation.c.cleanup_at <= now))
+    else:
+        asked = asked.where(reservation.c.station == station)
+    return db.execute(asked).mappings().all()
+
+
+def expired(db: Connection, before_: datetime) -> list[int]:
+    """Live reservations whose expiry, grace included, is over and about which nothing is on its way."""
+    on_its_way = (
+        select(command.c.id).where(command.c.reservation == reservation.c.id, command.c.state != CommandState.CONCLUDED)
+    ).exists()
+    over = and_(
+        reservation.c.state.in_([ReservationState.ACTIVE, ReservationState.UNKNOWN]),
+        reservation.c.expiry_date <= before_,
+    )
+    return list(db.execute(select(reservation.c.id).where(over, ~on_its_way)).scalars())
+
+
+def at_station(db: Connection, station: str, number: int) -> RowMapping | None:
+    asked = select(reservation).where(reservation.c.station == station, reservation.c.number == number)
+    return db.execute(asked).mappings().first()
+
+
+def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[RowMapping]:
+    """Live reservations at a station for one of these token values (idToken or its group, folded)."""
+    asked = select(reservation).where(reservation.c.station == station, reservation.c.state.in_(LIVE))
+    keys = {fold(token) for token in tokens if token}
+    return [
+        row
+        for row in db.execute(asked.order_by(reservation.c.id.desc())).mappings()
+        if fold(row["id_token"]) in keys or (row["group_id_token"] and fold(row["group_id_token"]) in keys)
+    ]

@@ -1,0 +1,30 @@
+"""The same tables for SQLAlchemy Core: what hot paths read and write, several rows a statement."""
+
+from sqlalchemy import Table
+from sqlmodel import SQLModel
+
+from gateway.store import tables
+
+_TABLES = SQLModel.metadata.tables
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return _TABLES[str(model.__tablename__)]
+
+
+sequence = _table(tables.Sequence)
+cpo = _table(tables.Cpo)
+partner = _table(tables.Partner)
+location = _table(tables.Location)
+evse = _table(tables.Evse)
+connector = _table(tables.Connector)
+station = _table(tables.Station)
+binding = _table(tables.Binding)
+connector_status = _table(tables.ConnectorStatus)
+command = _table(tables.Command)
+callback = _table(tables.Callback)
+callback_attempt = _table(tables.CallbackAttempt)
+reservation = _table(tables.Reservation)
+token_alias = _table(tables.TokenAlias)
+authorization = _table(tables.Authorization)
+session = _table(tables.Session)

@@ -1,0 +1,99 @@
+"""Sessions: every query about charging transactions and the OCPI Sessions they are."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+
+from gateway.domain.lifecycle import SESSION, SessionState, before
+from gateway.store.rows import cpo, location, session
+from ocpi.paging import Page
+from ocpi.types import fold
+
+
+def by_session_id(db: Connection, session_id: str) -> RowMapping | None:
+    asked = select(session).where(session.c.session_id == fold(session_id))
+    return db.execute(asked).mappings().first()
+
+
+def by_pk(db: Connection, session_pk: int) -> RowMapping:
+    return db.execute(select(session).where(session.c.id == session_pk)).mappings().one()
+
+
+def by_transaction(db: Connection, station: str, transaction_id: str) -> RowMapping | None:
+    asked = select(session).where(session.c.station == station, session.c.transaction_id == transaction_id)
+    return db.execute(asked).mappings().first()
+
+
+def by_start_key(db: Connection, start_key: str) -> RowMapping | None:
+    return db.execute(select(session).where(session.c.start_key == start_key)).mappings().first()
+
+
+def has_ended(db: Connection, session_pk: int) -> bool:
+    asked = select(session.c.state).where(session.c.id == session_pk)
+    return db.execute(asked).scalar_one() in {SessionState.COMPLETED, SessionState.INVALID}
+
+
+def add(db: Connection, row: dict[str, Any]) -> int:
+    return int(db.execute(insert(session).values(**row).returning(session.c.id)).scalar_one())
+
+
+def change(db: Connection, session_pk: int, now: datetime, **values: Any) -> None:
+    """Change what is known of a Session, but never its state."""
+    assert "state" not in values
+    db.execute(update(session).where(session.c.id == session_pk).values(last_updated=now, **values))
+
+
+def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> bool:
+    """Move a Session along its lifecycle; False when it cannot become that from where it is."""
+    moved = (
+        update(session)
+        .where(session.c.id == session_pk, session.c.state.in_(before(SESSION, wanted)))
+        .values(state=wanted, last_updated=now, **values)
+    )
+    return db.execute(moved).rowcount == 1
+
+
+def running_at(
+    db: Connection, station: str, station_evse: int | None, station_connector: int | None
+) -> Sequence[RowMapping]:
+    """Transactions that run at an EVSE (1.6: at a connector)."""
+    asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
+    if station_evse is not None:
+        asked = asked.where(or_(session.c.station_evse == station_evse, session.c.station_evse.is_(None)))
+    elif station_connector is not None:
+        asked = asked.where(session.c.station_connector == station_connector)
+    return db.execute(asked).mappings().all()
+
+
+def page(
+    db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
+) -> tuple[int, Sequence[RowMapping]]:
+    """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
+    mine = [session.c.partner == partner, session.c.cpo == cpo_id]
+    if wanted.date_from is not None:
+        mine.append(session.c.last_updated >= wanted.date_from)
+    if wanted.date_to is not None:
+        mine.append(session.c.last_updated < wanted.date_to)
+    if party is not None:
+        mine.append(func.lower(session.c.from_country) == fold(party[0]))
+        mine.append(func.lower(session.c.from_party) == fold(party[1]))
+    total = db.execute(select(func.count()).select_from(session).where(*mine)).scalar_one()
+    asked = (
+        select(
+            session, cpo.c.country_code.label("cpo_country"), cpo.c.party_id.label("cpo_party"), location.c.location_id
+        )
+        .join(cpo, cpo.c.id == session.c.cpo)
+        .join(location, location.c.id == session.c.location, isouter=True)
+        .where(*mine)
+        .order_by(session.c.id)
+        .offset(wanted.offset)
+        .limit(wanted.limit)
+    )
+    return int(total), db.execute(asked).mappings().all()
+
+
+def of_station(db: Connection, station: str, since: datetime) -> Sequence[RowMapping]:
+    asked = select(session).where(session.c.station == station, session.c.created_at >= since)
+    return db.execute(asked.order_by(session.c.id)).mappings().all()

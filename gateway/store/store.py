@@ -1,0 +1,74 @@
+"""The store: functions over a connection, run in group commits, so that a hundred accepts share one write to disk."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from gateway.lane import Lane
+from gateway.store.engine import turn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_Work = Callable[[Connection], Any]
+#: A statement that lost a race (unique index, serialization, busy) is tried again, alone.
+_TRIES = 4
+
+log = structlog.get_logger(__name__)
+
+
+class Store:
+    """``await store.write(function, …)`` returns after the commit; ``store.read`` never waits for writers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(reads_only=True)
+        self._writer: Lane[_Work, Any] = Lane("store-writer", self._commit)
+        self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
+
+    async def write(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._writer(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]
+
+    async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._engine.dispose()
+
+    def _commit(self, works: Sequence[_Work]) -> Sequence[Any]:
+        """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
+        try:
+            with turn(self._engine), self._engine.begin() as db:
+                return [work(db) for work in works]
+        except Exception as problem:
+            if len(works) == 1 and not isinstance(problem, IntegrityError | OperationalError):
+                return [problem]
+            return [self._alone(work) for work in works]
+
+    def _alone(self, work: _Work) -> Any:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with turn(self._engine), self._engine.begin() as db:
+                    return work(db)
+            except (IntegrityError, OperationalError) as problem:
+                log.info("statement tried again", attempt=attempt, problem=type(problem.orig).__name__)
+                lost: Exception = problem
+            except Exception as problem:
+                return problem
+        return lost
+
+    def _look(self, works: Sequence[_Work]) -> Sequence[Any]:
+        with self._reading.begin() as db:
+            return [_outcome(work, db) for work in works]
+
+
+def _outcome(work: _Work, db: Connection) -> Any:
+    try:
+        return work(db)
+    except Exception as problem:
+        return problem

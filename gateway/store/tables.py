@@ -1,0 +1,376 @@
+"""The tables, as SQLModel classes; hot paths speak SQLAlchemy Core to the same tables (``gateway.store.rows``)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from gateway.domain.lifecycle import LIVE, CallbackState, CommandState, PartnerState, ReservationState, SessionState
+from gateway.store.columns import Utc
+
+_BIG = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+
+
+def _id() -> Any:
+    return Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+
+
+def _at(*, optional: bool = False) -> Any:
+    return Field(default=None, sa_type=Utc, nullable=optional)
+
+
+def _json(*, optional: bool = False) -> Any:
+    return Field(default=None, sa_type=JSON(none_as_null=True), nullable=optional)
+
+
+def _ref(target: str, *, optional: bool = False, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(_BIG, ForeignKey(target), nullable=optional, index=index))
+
+
+def _state(default: str) -> Any:
+    return Field(default=default, max_length=12)
+
+
+def _live(column: str) -> Any:
+    states = ", ".join(f"'{state}'" for state in sorted(LIVE))
+    return text(f"{column} IN ({states})")
+
+
+def _current() -> Any:
+    return text(f"{_live('state')} AND NOT superseded")
+
+
+def _open() -> Any:
+    return text("state <> 'CONCLUDED'")
+
+
+class Sequence(SQLModel, table=True):
+    """Counters that never go back: reservation numbers, 1.6 transaction ids, remoteStartIds."""
+
+    name: str = Field(primary_key=True, max_length=32)
+    value: int = 0
+
+
+class Cpo(SQLModel, table=True):
+    """Our own CPO parties."""
+
+    id: int | None = _id()
+    country_code: str = Field(max_length=2)
+    party_id: str = Field(max_length=3)
+    key: str = Field(max_length=8, unique=True)
+    name: str
+
+
+class Partner(SQLModel, table=True):
+    """A connection: one platform (an eMSP, or a hub with many behind it) and its pair of tokens."""
+
+    id: int | None = _id()
+    name: str
+    country_code: str = Field(max_length=2)
+    party_id: str = Field(max_length=3)
+    role: str = Field(max_length=8)
+    #: OCPI version in which we call them.
+    version: str = Field(max_length=8)
+    #: HMAC of the token they send us.
+    token_in: str = Field(unique=True)
+    #: The token we send them, sealed.
+    token_out: str
+    token_out_encoding: str = Field(max_length=8)
+    #: Hosts that a response_url of theirs may name; none: every one is refused.
+    callback_hosts: list[str] = _json()
+    allow_unlock: bool = False
+    #: Their Token objects may lack required fields (ocpi.md §6.33).
+    lenient_token: bool = False
+    state: str = _state(PartnerState.ACTIVE)
+    created_at: datetime = _at()
+
+
+class Location(SQLModel, table=True):
+    """An OCPI Location as imported; what commands need of it stands in ``evse``, ``connector`` and ``binding``."""
+
+    __table_args__ = (UniqueConstraint("cpo_id", "location_key"),)
+
+    id: int | None = _id()
+    cpo_id: int = _ref("cpo.id")
+    location_id: str = Field(max_length=36)
+    location_key: str = Field(max_length=36, index=True)
+    body: dict[str, Any] = _json()
+    last_updated: datetime = _at()
+
+
+class Evse(SQLModel, table=True):
+    """An EVSE of a Location."""
+
+    __table_args__ = (UniqueConstraint("location", "evse_key"),)
+
+    id: int | None = _id()
+    location: int = _ref("location.id")
+    evse_uid: str = Field(max_length=36)
+    evse_key: str = Field(max_length=36)
+    capabilities: list[str] = _json()
+    status: str = Field(max_length=16)
+    #: When it was last chosen for a command that named no EVSE.
+    chosen_at: datetime | None = _at(optional=True)
+
+
+class Connector(SQLModel, table=True):
+    """A connector of an EVSE."""
+
+    __table_args__ = (UniqueConstraint("evse", "connector_key"),)
+
+    id: int | None = _id()
+    evse: int = _ref("evse.id")
+    connector_id: str = Field(max_length=36)
+    connector_key: str = Field(max_length=36)
+
+
+class Station(SQLModel, table=True):
+    """A charging station: who it is, and what it has told of itself."""
+
+    id: str = Field(primary_key=True, max_length=48)
+    security_profile: int = 1
+    password: str | None = None
+    registration: str | None = Field(default=None, max_length=8)
+    boot: dict[str, Any] | None = _json(optional=True)
+    booted_at: datetime | None = _at(optional=True)
+    #: Raw values of what was asked after boot; None: not answered yet.
+    abilities: dict[str, Any] | None = _json(optional=True)
+    subprotocol: str | None = Field(default=None, max_length=12)
+    connected_at: datetime | None = _at(optional=True)
+    disconnected_at: datetime | None = _at(optional=True)
+    heard_at: datetime | None = _at(optional=True)
+
+
+class Binding(SQLModel, table=True):
+    """Which station, EVSE and connector an OCPI EVSE (or one connector of it) is: our own table, never a parsed uid."""
+
+    __table_args__ = (UniqueConstraint("evse", "connector_key"),)
+
+    id: int | None = _id()
+    evse: int = _ref("evse.id")
+    #: Empty: every connector of the EVSE that has no binding of its own.
+    connector_key: str = Field(default="", max_length=36)
+    station: str = Field(foreign_key="station.id", max_length=48, index=True)
+    #: 2.x evseId; None on stations that have only connectorIds.
+    station_evse: int | None = None
+    #: 2.x connectorId; 1.6 connectorId.
+    station_connector: int | None = None
+
+
+class ConnectorStatus(SQLModel, table=True):
+    """The newest status that a station told of one of its connectors."""
+
+    __tablename__ = "connector_status"
+
+    station: str = Field(primary_key=True, foreign_key="station.id", max_length=48)
+    #: 0 on 1.6, where only connectors have numbers.
+    evse: int = Field(primary_key=True)
+    connector: int = Field(primary_key=True)
+    status: str = Field(max_length=24)
+    error: str = ""
+    told_at: datetime = _at()
+
+
+class Command(SQLModel, table=True):
+    """A command: an eMSP's, or the house's own (no partner). Stations are asked in the order of the ids."""
+
+    __table_args__ = (
+        Index("command_open", "id", sqlite_where=_open(), postgresql_where=_open()),
+        Index(
+            "command_waiting", "station", "id",
+            sqlite_where=_open(), postgresql_where=_open(),
+        ),
+    )  # fmt: skip
+
+    id: int | None = _id()
+    partner: int | None = _ref("partner.id", optional=True, index=True)
+    type: str = Field(max_length=20)
+    version: str = Field(default="", max_length=8)
+    #: The two parties, as they were named; the gateway's own commands have none.
+    from_country: str = Field(default="", max_length=2)
+    from_party: str = Field(default="", max_length=3)
+    to_country: str = Field(default="", max_length=2)
+    to_party: str = Field(default="", max_length=3)
+    request_id: str = Field(default="", max_length=128)
+    correlation_id: str = Field(default="", max_length=128)
+    #: Connection, from-party, X-Request-ID, command and body: the same again within a day is answered from this row.
+    duplicate_key: str | None = Field(default=None, max_length=64, unique=True)
+    body: dict[str, Any] = _json()
+    response_url: str = Field(default="", max_length=255)
+    #: What was answered at once.
+    response: str = Field(default="", max_length=16)
+    response_code: int = 1000
+    response_text: str = ""
+
+    station: str | None = Field(default=None, foreign_key="station.id", max_length=48)
+    order: dict[str, Any] | None = _json(optional=True)
+    reservation: int | None = _ref("reservation.id", optional=True, index=True)
+    session: int | None = _ref("session.id", optional=True)
+
+    state: str = _state(CommandState.RECEIVED)
+    #: How it ended at the station (``ocpp_bridge.answers.Ending``), and the whole Answer.
+    ending: str | None = Field(default=None, max_length=16)
+    answer: dict[str, Any] | None = _json(optional=True)
+    subprotocol: str | None = Field(default=None, max_length=12)
+    #: CommandResultType, once concluded.
+    result: str | None = Field(default=None, max_length=24)
+    result_text: str = ""
+
+    received_at: datetime = _at()
+    dispatched_at: datetime | None = _at(optional=True)
+    sent_at: datetime | None = _at(optional=True)
+    answered_at: datetime | None = _at(optional=True)
+    concluded_at: datetime | None = _at(optional=True)
+    #: Until when the station may answer, and until when the eMSP was promised a result.
+    deadline: datetime = _at()
+    promised_until: datetime = _at()
+
+
+class Callback(SQLModel, table=True):
+    """A CommandResult that is owed to a response_url."""
+
+    __table_args__ = (
+        Index("callback_due", "due_at", sqlite_where=text("state = 'DUE'"), postgresql_where=text("state = 'DUE'")),
+    )
+
+    id: int | None = _id()
+    command: int = _ref("command.id", index=True)
+    partner: int = _ref("partner.id")
+    url: str = Field(max_length=255)
+    result: str = Field(max_length=24)
+    result_text: str = ""
+    state: str = _state(CallbackState.DUE)
+    attempts: int = 0
+    #: The next attempt; while one is in flight, when another may be made after all.
+    due_at: datetime = _at()
+    expires_at: datetime = _at()
+    created_at: datetime = _at()
+    ended_at: datetime | None = _at(optional=True)
+
+
+class CallbackAttempt(SQLModel, table=True):
+    """One POST of a callback."""
+
+    __tablename__ = "callback_attempt"
+
+    id: int | None = _id()
+    callback: int = _ref("callback.id", index=True)
+    at: datetime = _at()
+    request_id: str = Field(max_length=36)
+    http_status: int | None = None
+    ocpi_status: int | None = None
+    error: str = ""
+    milliseconds: int = 0
+
+
+class Reservation(SQLModel, table=True):
+    """A reservation at a station: seed of everything that an accepted RESERVE_NOW promises."""
+
+    __table_args__ = (
+        UniqueConstraint("number", "station"),
+        Index(
+            "reservation_live_key", "partner", "party_key", "reservation_key",
+            unique=True, sqlite_where=_current(), postgresql_where=_current(),
+        ),
+        Index("reservation_live_expiry", "expiry_date", sqlite_where=_live("state"), postgresql_where=_live("state")),
+    )  # fmt: skip
+
+    id: int | None = _id()
+    #: What the station is told: from one sequence, int32, positive, never given to another.
+    number: int
+    partner: int = _ref("partner.id")
+    #: The eMSP's party, folded; on a hub's connection there are many.
+    party_key: str = Field(max_length=8)
+    reservation_id: str = Field(max_length=36)
+    reservation_key: str = Field(max_length=36)
+    location: int = _ref("location.id")
+    evse: int | None = _ref("evse.id", optional=True)
+    station: str = Field(foreign_key="station.id", max_length=48, index=True)
+    station_evse: int | None = None
+    station_connector: int | None = None
+    connector_type: str | None = Field(default=None, max_length=20)
+    id_token: str = Field(max_length=255, index=True)
+    id_token_type: str = Field(max_length=20)
+    group_id_token: str | None = Field(default=None, max_length=255)
+    group_id_token_type: str | None = Field(default=None, max_length=20)
+    expiry_date: datetime = _at()
+    state: str = Field(default=ReservationState.PENDING, max_length=12, index=True)
+    #: The party asked for it at another station since; here it is only waiting to be cancelled.
+    superseded: bool = False
+    #: The newest accepted RESERVE_NOW: its response_url hears of a cancellation by the CPO (ocpi.md §6.16).
+    command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
+    #: When an unconfirmed one is cancelled at the station again.
+    cleanup_at: datetime | None = _at(optional=True)
+    created_at: datetime = _at()
+    updated_at: datetime = _at()
+
+
+class TokenAlias(SQLModel, table=True):
+    """Twenty characters that stand for an eMSP's token at every station."""
+
+    __tablename__ = "token_alias"
+    __table_args__ = (UniqueConstraint("owner", "uid_key"),)
+
+    alias: str = Field(primary_key=True, max_length=20)
+    #: Connection and party, folded: the same uid of another eMSP is another token.
+    owner: str = Field(max_length=40)
+    uid_key: str = Field(max_length=64)
+    created_at: datetime = _at()
+
+
+class Authorization(SQLModel, table=True):
+    """A token that an eMSP's command brought to a station, and so has authorised there (ocpi.md §3.6)."""
+
+    __table_args__ = (UniqueConstraint("station", "token_key"),)
+
+    id: int | None = _id()
+    station: str = Field(foreign_key="station.id", max_length=48)
+    #: What the station will present, folded.
+    token_key: str = Field(max_length=255)
+    group_id_token: str | None = Field(default=None, max_length=255)
+    partner: int = _ref("partner.id")
+    from_country: str = Field(max_length=2)
+    from_party: str = Field(max_length=3)
+    token: dict[str, Any] = _json()
+    authorization_reference: str | None = Field(default=None, max_length=36)
+    command: int = _ref("command.id")
+    #: The eMSP is not asked before this; None: never (APP_USER, AD_HOC_USER).
+    until: datetime | None = _at(optional=True)
+
+
+class Session(SQLModel, table=True):
+    """A charging transaction at a station, and the OCPI Session of it when an eMSP owns it."""
+
+    __table_args__ = (UniqueConstraint("station", "transaction_id"),)
+
+    id: int | None = _id()
+    session_id: str = Field(max_length=36, unique=True)
+    #: None: a charge of somebody whom no partner sent.
+    partner: int | None = _ref("partner.id", optional=True, index=True)
+    from_country: str = Field(default="", max_length=2)
+    from_party: str = Field(default="", max_length=3)
+    cpo: int | None = _ref("cpo.id", optional=True)
+    station: str = Field(foreign_key="station.id", max_length=48)
+    transaction_id: str = Field(max_length=36)
+    #: 1.6: recognises a repeated StartTransaction.
+    start_key: str | None = Field(default=None, max_length=64, unique=True)
+    station_evse: int | None = None
+    station_connector: int | None = None
+    location: int | None = _ref("location.id", optional=True)
+    evse_uid: str = Field(default="#NA", max_length=36)
+    connector_id: str = Field(default="#NA", max_length=36)
+    #: The START_SESSION behind it (no foreign key: commands refer to sessions too).
+    command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
+    reservation: int | None = _ref("reservation.id", optional=True)
+    cdr_token: dict[str, Any] | None = _json(optional=True)
+    auth_method: str = Field(default="COMMAND", max_length=16)
+    authorization_reference: str | None = Field(default=None, max_length=36)
+    currency: str = Field(max_length=3)
+    state: str = _state(SessionState.ACTIVE)
+    start_date_time: datetime = _at()
+    end_date_time: datetime | None = _at(optional=True)
+    meter_start: float | None = None
+    meter_last: float | None = None
+    last_updated: datetime = _at()
+    created_at: datetime = _at()

@@ -1,0 +1,34 @@
+"""Token aliases, and which tokens a command has authorised at which station."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from gateway.secrets import Secrets
+from gateway.store.rows import authorization, token_alias
+from gateway.store.statements import put, put_once
+from ocpi.types import fold
+
+
+def alias(db: Connection, secrets: Secrets, owner: str, uid: str, now: datetime) -> str:
+    """The alias of ``owner``'s token ``uid``; should two tokens meet in one alias, the later one gets another."""
+    here = (token_alias.c.owner == owner, token_alias.c.uid_key == fold(uid))
+    known = db.execute(select(token_alias.c.alias).where(*here)).scalar_one_or_none()
+    attempt = 0
+    while known is None:
+        row = {"alias": secrets.alias(owner, fold(uid), attempt), "owner": owner, "uid_key": fold(uid)}
+        put_once(db, token_alias, row | {"created_at": now})
+        known = db.execute(select(token_alias.c.alias).where(*here)).scalar_one_or_none()
+        attempt += 1
+    return str(known)
+
+
+def authorize(db: Connection, row: dict[str, Any]) -> None:
+    """A command brought this token to this station: the newest one's word counts."""
+    put(db, authorization, row, ("station", "token_key"))
+
+
+def authorized(db: Connection, station: str, token: str) -> RowMapping | None:
+    asked = select(authorization).where(authorization.c.station == station, authorization.c.token_key == fold(token))
+    return db.execute(asked).mappings().first()

@@ -1,0 +1,207 @@
+"""Locations, EVSEs, connectors and their bindings to stations: every query about what is where."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, exists, or_, select, update
+
+from gateway.domain.addressing import Place
+from gateway.domain.lifecycle import LIVE, SessionState
+from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session
+from gateway.store.statements import put
+from ocpi.headers import Party
+from ocpi.locations import Location
+from ocpi.types import fold
+
+#: An EVSE of this status is gone for good (mod_locations §Flow).
+_REMOVED = "REMOVED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLocation:
+    """A Location of one of our parties."""
+
+    id: int
+    location_id: str
+
+
+def find_location(db: Connection, cpo_id: int, location_id: str) -> FoundLocation | None:
+    asked = select(location.c.id, location.c.location_id).where(
+        location.c.cpo_id == cpo_id, location.c.location_key == fold(location_id)
+    )
+    row = db.execute(asked).first()
+    return None if row is None else FoundLocation(id=row.id, location_id=row.location_id)
+
+
+def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
+    asked = select(evse.c.id).where(
+        evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid), evse.c.status != _REMOVED
+    )
+    return db.execute(asked).first() is not None
+
+
+def has_connector(db: Connection, location_pk: int, evse_uid: str, connector_id: str) -> bool:
+    asked = (
+        select(connector.c.id)
+        .join(evse, evse.c.id == connector.c.evse)
+        .where(evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid))
+        .where(connector.c.connector_key == fold(connector_id))
+    )
+    return db.execute(asked).first() is not None
+
+
+def capabilities(db: Connection, location_pk: int, evse_uid: str) -> frozenset[str]:
+    asked = select(evse.c.capabilities).where(evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid))
+    return frozenset(db.execute(asked).scalar_one())
+
+
+def places(
+    db: Connection, location_pk: int, evse_uid: str | None = None, connector_id: str | None = None
+) -> list[Place]:
+    """Where the Location's EVSEs (or the one named) are at stations; an EVSE without a binding is nowhere.
+
+    A connector's own binding comes before its EVSE's; without a connector named, the EVSE's own comes first.
+    """
+    asked = _PLACES.where(evse.c.location == location_pk, evse.c.status != _REMOVED)
+    if evse_uid is not None:
+        asked = asked.where(evse.c.evse_key == fold(evse_uid))
+    if connector_id is not None:
+        asked = asked.where(or_(binding.c.connector_key == fold(connector_id), binding.c.connector_key == ""))
+    by_evse: dict[int, Place] = {}
+    for row in db.execute(asked).mappings():
+        own = row["connector_key"] != ""
+        if row["evse"] not in by_evse or (connector_id is not None and own):
+            by_evse[row["evse"]] = _place(row)
+    return list(by_evse.values())
+
+
+def stations_of(db: Connection, location_pk: int) -> set[str]:
+    asked = select(binding.c.station).join(evse, evse.c.id == binding.c.evse).where(evse.c.location == location_pk)
+    return set(db.execute(asked).scalars())
+
+
+def place_of(db: Connection, station: str, station_evse: int | None, station_connector: int | None) -> Place | None:
+    """The EVSE that a station means; on 1.6 (``station_evse`` None) the connector alone tells."""
+    asked = _PLACES.where(binding.c.station == station)
+    found = [_place(row) for row in db.execute(asked).mappings()]
+    exact = [p for p in found if (p.station_evse, p.station_connector) == (station_evse, station_connector)]
+    if station_evse is None:
+        near = [p for p in found if p.station_connector == station_connector]
+    else:
+        near = [p for p in found if p.station_evse == station_evse]
+    return next(iter(exact or near), None)
+
+
+def chosen(db: Connection, evse_pk: int, now: datetime) -> None:
+    """An EVSE was picked for a command that named none: the others come first next time."""
+    db.execute(update(evse).where(evse.c.id == evse_pk).values(chosen_at=now))
+
+
+def put_location(db: Connection, cpo_id: int, one: Location, body: dict[str, object]) -> int:
+    """A Location as imported; its EVSEs and connectors as they are in it now, those that left it REMOVED."""
+    row = {"cpo_id": cpo_id, "location_id": one.id, "location_key": fold(one.id), "body": body}
+    put(db, location, row | {"last_updated": one.last_updated}, ("cpo_id", "location_key"))
+    found = find_location(db, cpo_id, one.id)
+    assert found is not None
+    here = {fold(e.uid) for e in one.evses}
+    gone = update(evse).where(evse.c.location == found.id, evse.c.evse_key.not_in(here)).values(status=_REMOVED)
+    db.execute(gone)
+    for each in one.evses:
+        row = {"location": found.id, "evse_uid": each.uid, "evse_key": fold(each.uid), "status": each.status}
+        put(db, evse, row | {"capabilities": list(each.capabilities)}, ("location", "evse_key"))
+        evse_pk = evse_id(db, found.id, each.uid)
+        _put_connectors(db, evse_pk, [c.id for c in each.connectors])
+    return found.id
+
+
+def evse_id(db: Connection, location_pk: int, evse_uid: str) -> int:
+    asked = select(evse.c.id).where(evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid))
+    return int(db.execute(asked).scalar_one())
+
+
+def _put_connectors(db: Connection, evse_pk: int, ids: Iterable[str]) -> None:
+    keys = {fold(one): one for one in ids}
+    db.execute(connector.delete().where(connector.c.evse == evse_pk, connector.c.connector_key.not_in(keys)))
+    for key, one in keys.items():
+        put(db, connector, {"evse": evse_pk, "connector_id": one, "connector_key": key}, ("evse", "connector_key"))
+
+
+def bind(
+    db: Connection, evse_pk: int, connector_id: str | None, station: str, at: tuple[int | None, int | None]
+) -> None:
+    """Say where an EVSE (or one of its connectors) is: ``at`` is the station's own (evseId, connectorId)."""
+    row = {"evse": evse_pk, "connector_key": fold(connector_id or ""), "station": station}
+    put(db, binding, row | {"station_evse": at[0], "station_connector": at[1]}, ("evse", "connector_key"))
+
+
+def cpo_of(db: Connection, country_code: str, party_id: str) -> int | None:
+    return db.execute(select(cpo.c.id).where(cpo.c.key == Party(country_code, party_id).key)).scalar_one_or_none()
+
+
+def all_locations(db: Connection) -> Sequence[RowMapping]:
+    return db.execute(select(location).order_by(location.c.id)).mappings().all()
+
+
+def bindings_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
+    asked = _PLACES.where(evse.c.location == location_pk).order_by(evse.c.id, binding.c.id)
+    return db.execute(asked).mappings().all()
+
+
+_TAKEN = exists().where(reservation.c.evse == evse.c.id, reservation.c.state.in_(LIVE)).correlate(evse)
+_CHARGING = (
+    exists()
+    .where(session.c.station == binding.c.station, session.c.state == SessionState.ACTIVE)
+    .where(or_(session.c.station_evse == binding.c.station_evse, binding.c.station_evse.is_(None)))
+    .where(or_(session.c.station_connector == binding.c.station_connector, binding.c.station_evse.is_not(None)))
+    .correlate(binding)
+)
+_BUSY_STATUS = (
+    exists()
+    .where(connector_status.c.station == binding.c.station, connector_status.c.status != "Available")
+    .where(or_(connector_status.c.evse == binding.c.station_evse, binding.c.station_evse.is_(None)))
+    .where(or_(connector_status.c.connector == binding.c.station_connector, binding.c.station_evse.is_not(None)))
+    .correlate(binding)
+)
+_PLACES = (
+    select(
+        evse.c.id.label("evse"),
+        evse.c.location,
+        location.c.location_id,
+        evse.c.evse_uid,
+        evse.c.capabilities,
+        evse.c.chosen_at,
+        binding.c.connector_key,
+        select(connector.c.connector_id)
+        .where(connector.c.evse == evse.c.id)
+        .where(or_(binding.c.connector_key == "", connector.c.connector_key == binding.c.connector_key))
+        .order_by(connector.c.id)
+        .limit(1)
+        .scalar_subquery()
+        .label("connector_id"),
+        binding.c.station,
+        binding.c.station_evse,
+        binding.c.station_connector,
+        (~_TAKEN & ~_CHARGING & ~_BUSY_STATUS).label("free"),
+    )
+    .select_from(evse)
+    .join(binding, binding.c.evse == evse.c.id)
+    .join(location, location.c.id == evse.c.location)
+    .order_by(evse.c.id, binding.c.connector_key)
+)
+
+
+def _place(row: RowMapping) -> Place:
+    return Place(
+        location=row["location"],
+        location_id=row["location_id"],
+        evse=row["evse"],
+        evse_uid=row["evse_uid"],
+        connector_id=row["connector_id"] or "#NA",
+        station=row["station"],
+        station_evse=row["station_evse"],
+        station_connector=row["station_connector"],
+        capabilities=frozenset(row["capabilities"]),
+        free=bool(row["free"]),
+        chosen_at=row["chosen_at"],
+    )

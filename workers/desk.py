@@ -1,0 +1,82 @@
+"""The house's desk for the bridge: what stations tell is written down here, and orders are handed out."""
+
+from sqlalchemy import Connection
+
+from gateway import authorization, charging, conclusions, reservations, stations
+from gateway.bell import Job
+from gateway.house import Rules, utc_now
+from gateway.office import Office
+from gateway.store import commands
+from gateway.store.commands import Sendable
+from ocpp_bridge.answers import Answer
+from ocpp_bridge.desk import Admission, Claimed
+from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
+from ocpp_bridge.orders import IdToken
+
+
+class HouseDesk:
+    """Implements ``ocpp_bridge.desk.Desk`` on the gateway's stories."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._store = office.store
+        self._rules: Rules = office.rules
+
+    async def admit(self, station: str, username: str | None, password: bytes | None) -> str:
+        return await self._store.read(stations.admit, station, username, password)
+
+    async def connected(self, station: str, subprotocol: str) -> Admission:
+        admission, errands = await self._store.write(stations.connected, station, subprotocol, self._rules, utc_now())
+        await self._office.ring(Job.DISPATCH, errands)
+        return admission
+
+    async def disconnected(self, station: str) -> None:
+        await self._store.write(stations.disconnected, station, utc_now())
+
+    async def claim(self, station: str) -> Claimed | None:
+        found: Sendable | None = await self._store.write(_claim_one, station)
+        return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
+
+    async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
+        late = await self._store.write(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
+        if late is None:
+            await self._office.ring(Job.CONCLUDE, [order_id])
+        else:
+            await self._office.ring(Job.DISPATCH, late.dispatch)
+
+    async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:
+        await self._store.write(stations.told_abilities, station, answer)
+
+    async def booted(self, station: str, event: Booted) -> BootAnswer:
+        return await self._store.write(stations.booted, station, event, self._rules, utc_now())
+
+    async def authorize(self, station: str, id_token: IdToken) -> TokenStatus:
+        return await self._store.read(authorization.authorize, station, id_token, utc_now())
+
+    async def transaction(self, station: str, event: TransactionChanged) -> TransactionAnswer:
+        answer, concluded = await self._store.write(_transaction, station, event, self._rules)
+        await self._office.ring(Job.CONCLUDE, concluded)
+        return answer
+
+    async def status_changed(self, station: str, event: StatusChanged) -> None:
+        await self._store.write(stations.status_changed, station, event, utc_now())
+
+    async def reservation_ended(self, station: str, number: int, update: str) -> None:
+        await self._store.write(reservations.ended, station, number, update, utc_now())
+
+    async def heard(self, station: str) -> None:
+        await self._store.write(stations.heard, station, utc_now())
+
+
+def _claim_one(db: Connection, station: str) -> Sendable | None:
+    return commands.claim(db, [station], utc_now()).get(station)
+
+
+def _transaction(
+    db: Connection, station: str, event: TransactionChanged, rules: Rules
+) -> tuple[TransactionAnswer, list[int]]:
+    """What the station answered before it told this is judged first: its reservation must be known as accepted."""
+    answered = commands.answered_at(db, station)
+    if answered:
+        conclusions.conclude(db, answered, rules, utc_now())
+    return charging.transaction(db, station, event, rules, utc_now()), answered

@@ -1,0 +1,68 @@
+"""The entry point ``ocpi-gateway``: the processes, and under them the operators' commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.app import add_to
+from gateway.settings import read_settings
+from workers import api as api_process
+from workers import bridge as bridge_process
+from workers import up as everything
+from workers import worker as worker_process
+
+app = typer.Typer(
+    name="ocpi-gateway",
+    help="OCPI commands, carried to OCPP charging stations, with exact outcomes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory (GATEWAY_DATA_DIR).")]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+ApiPort = Annotated[int, typer.Option("--api-port", min=1, max=65_535, help="Port of the HTTP API.")]
+OcppPort = Annotated[int, typer.Option("--ocpp-port", min=1, max=65_535, help="Port of the stations' WebSockets.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Worker processes.")]
+
+
+@app.command()
+def up(
+    data: Data = None,
+    host: Host = "127.0.0.1",
+    api_port: ApiPort = 8000,
+    ocpp_port: OcppPort = 9000,
+    workers: Workers = 1,
+) -> None:
+    """Everything on one machine: api, bridge, workers and, unless GATEWAY_REDIS_URL is set, Valkey; supervised."""
+    raise typer.Exit(everything.run(read_settings(data_dir=data), host, api_port, ocpp_port, workers))
+
+
+@app.command()
+def api(data: Data = None, host: Host = "127.0.0.1", port: ApiPort = 8000) -> None:
+    """The api process: OCPI over HTTP."""
+    api_process.serve(read_settings(data_dir=data), host, port)
+
+
+@app.command()
+def bridge(data: Data = None, host: Host = "127.0.0.1", port: OcppPort = 9000) -> None:
+    """The bridge process: the stations' WebSockets."""
+    bridge_process.serve(read_settings(data_dir=data), host, port)
+
+
+@app.command()
+def worker(data: Data = None) -> None:
+    """A worker process: RQ jobs, callbacks, the sweeper."""
+    worker_process.serve(read_settings(data_dir=data))
+
+
+add_to(app)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What every process of the gateway has in common: settings, logs, a fast loop, an open office, and a clean end."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import uvloop
+
+from gateway import logs
+from gateway.office import Office
+from gateway.settings import Settings
+from gateway.store import schema
+from gateway.store.engine import open_engine
+from workers.valkey import Valkey
+
+
+def embedded(settings: Settings) -> Valkey:
+    """The Valkey of this installation, running or not."""
+    return Valkey(settings.data_dir / "valkey")
+
+
+def redis_url(settings: Settings) -> str:
+    return settings.redis_url or embedded(settings).url
+
+
+def prepare(settings: Settings, name: str) -> None:
+    """Logs, and the database at this release's schema."""
+    logs.set_up(settings, name)
+    engine = open_engine(settings.database)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+@asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Office]:
+    office = Office.open(settings, redis_url(settings))
+    settle_memory()
+    try:
+        yield office
+    finally:
+        await office.close()
+
+
+def settle_memory() -> None:
+    """What lives as long as the process is never looked at again by the collector, whose pauses are long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 1_000)
+
+
+def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run ``main`` on uvloop; its event is set on SIGINT or SIGTERM."""
+
+    async def until_told() -> None:
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, told.set)
+        await main(told)
+
+    uvloop.run(until_told())

@@ -1,0 +1,57 @@
+"""The sweeper: finds in the database what is due and nobody was rung for, so that losing Redis loses only time."""
+
+import asyncio
+import random
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import callbacks, reservations
+from gateway.house import utc_now
+from gateway.office import Office
+from gateway.store import commands
+
+log = structlog.get_logger(__name__)
+
+#: Commands of each kind in one sweep.
+MOST = 500
+
+
+async def sweep_for_ever(office: Office) -> None:
+    """Sweep about once an interval; several processes may, every change is a compare-and-set."""
+    interval = office.rules.settings.sweep_interval.total_seconds()
+    posting: set[asyncio.Task[None]] = set()
+    while True:
+        await asyncio.sleep(interval * random.uniform(0.75, 1.25))
+        try:
+            await sweep(office, posting)
+        except (SQLAlchemyError, OSError) as problem:
+            log.error("the sweep failed", problem=repr(problem))
+
+
+async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
+    """Once: wake-ups that were lost, commands that are overdue, callbacks that are due, reservations to be cleaned up.
+
+    It does the jobs' work itself instead of ringing for it, so that it needs no Redis where the work needs none.
+    """
+    now = utc_now()
+    rung_before = now - office.rules.settings.ring_again
+    ring, ripe = await office.store.read(commands.due, now, rung_before, MOST)
+    if ripe:
+        await office.conclude(ripe)
+    post = asyncio.create_task(callbacks.deliver(office))
+    posting.add(post)
+    post.add_done_callback(posting.discard)
+    errands = await office.store.write(_keep_house, office)
+    try:
+        await office.dispatch([*ring, *errands])
+        await office.store.write(commands.rung, ring, now)
+    except (RedisError, OSError) as problem:
+        log.warning("stations cannot be rung for", problem=repr(problem))
+
+
+def _keep_house(db: Connection, office: Office) -> list[int]:
+    reservations.expire(db, office.rules, utc_now())
+    return reservations.clean(db, office.rules, utc_now())

@@ -1,0 +1,72 @@
+"""``up``: everything on one machine, each process a supervised child; settings replace the embedded parts."""
+
+import socket
+import sys
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.secrets import open_secrets
+from gateway.settings import Settings
+from gateway.store import schema
+from gateway.store.engine import open_engine
+from workers.process import embedded, redis_url
+from workers.supervisor import Child, Supervisor, port_problem
+from workers.valkey import NoServer
+
+
+def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> int:
+    """Blocks until told to stop; the exit status."""
+    for port in (api_port, ocpp_port):
+        if problem := port_problem(host, port):
+            return _refuse(problem)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        open_secrets(settings)
+        engine = open_engine(settings.database)
+        schema.upgrade(engine)
+        engine.dispose()
+        children = _children(settings, host, api_port, ocpp_port, workers)
+    except NoServer as problem:
+        return _refuse(str(problem))
+    except SQLAlchemyError as problem:
+        return _refuse(f"The database cannot be used: {getattr(problem, 'orig', None) or problem}")
+    except OSError as problem:
+        return _refuse(f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}.")
+    return Supervisor(children, settings.data_dir / "run").run()
+
+
+def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> list[Child]:
+    environment = {
+        "GATEWAY_DATA_DIR": str(settings.data_dir.absolute()),
+        "GATEWAY_REDIS_URL": redis_url(settings),
+        "GATEWAY_PUBLIC_URL": settings.public_url or f"http://{host}:{api_port}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def child(name: str, *words: str, ready: Callable[[], bool] | None = None) -> Child:
+        return Child(name, [sys.executable, "-m", "workers", *words], env=environment, ready=ready)
+
+    served = [] if settings.redis_url else [embedded(settings).child()]
+    served.append(
+        child("bridge", "bridge", "--host", host, "--ocpp-port", str(ocpp_port), ready=_listens(host, ocpp_port))
+    )
+    served.extend(child(f"worker-{number}", "worker") for number in range(1, workers + 1))
+    served.append(child("api", "api", "--host", host, "--api-port", str(api_port), ready=_listens(host, api_port)))
+    return served
+
+
+def _listens(host: str, port: int) -> Callable[[], bool]:
+    def listening() -> bool:
+        try:
+            with socket.create_connection((host, port), timeout=1.0):
+                return True
+        except OSError:
+            return False
+
+    return listening
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return 1

@@ -1,0 +1,97 @@
+"""The worker process: an RQ worker, an event loop beside it for everything that waits, and the sweeper."""
+
+import asyncio
+import threading
+from typing import Any
+
+import structlog
+import uvloop
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
+
+from gateway.bell import QUEUE
+from gateway.office import Office
+from gateway.settings import Settings
+from workers.jobs import Here
+from workers.process import prepare, redis_url, settle_memory
+from workers.sweeper import sweep_for_ever
+
+log = structlog.get_logger(__name__)
+
+#: Seconds: RQ's defaults (405 and 600) would leave a dead worker's jobs lying for minutes.
+WORKER_TTL = 17
+MAINTENANCE = 5
+#: Seconds the last POSTs may take when the process is to end.
+GRACE = 10
+
+
+class CommandWorker(SimpleWorker):
+    """RQ's in-process worker, for short jobs whose connections stay open from one to the next."""
+
+    death_penalty_class = TimerDeathPenalty
+
+    def get_heartbeat_ttl(self, job: Job) -> int:
+        """A job of a killed worker is found after this many seconds (the sweeper is quicker)."""
+        return WORKER_TTL
+
+
+def serve(settings: Settings, name: str = "worker") -> None:
+    """Work until told to stop."""
+    prepare(settings, name)
+    url = redis_url(settings)
+    home = _Home(settings, url)
+    home.start()
+    settle_memory()
+    connection = Redis.from_url(url)
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    worker = CommandWorker(
+        [queue],
+        connection=connection,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL,
+        maintenance_interval=MAINTENANCE,
+        log_job_description=False,
+    )
+    try:
+        worker.work(logging_level="WARNING", with_scheduler=False)
+    except RedisError as problem:
+        log.error("the queue cannot be reached", problem=repr(problem))
+        raise SystemExit(1) from None
+    finally:
+        home.stop()
+
+
+class _Home:
+    """The event loop beside RQ's thread, with the office on it and the sweeper running."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings, self._url = settings, url
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="worker-loop", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._await(self._open())
+
+    def stop(self) -> None:
+        self._await(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _await(self, work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _open(self) -> None:
+        Here.office, Here.loop = Office.open(self._settings, self._url), self._loop
+        self._sweeping = asyncio.create_task(sweep_for_ever(Here.office))
+
+    async def _close(self) -> None:
+        self._sweeping.cancel()
+        last = [asyncio.wrap_future(one) for one in list(Here.posting)]
+        if last:
+            await asyncio.wait(last, timeout=GRACE)
+        await Here.office.close()
