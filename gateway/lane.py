@@ -8,9 +8,6 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: One piece of work as the thread sees it.
-_Waiting = tuple[T, "asyncio.Future[R]", asyncio.AbstractEventLoop]
-
 
 class Closed(RuntimeError):
     """The lane is closed; nothing was done."""
@@ -22,7 +19,7 @@ class Lane(Generic[T, R]):
     def __init__(self, name: str, work: Callable[[Sequence[T]], Sequence[R | BaseException]], most: int = 256) -> None:
         self._work = work
         self._most = most
-        self._waiting: list[_Waiting[T, R]] = []
+        self._waiting: list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]] = []
         self._gathered = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -56,7 +53,7 @@ class Lane(Generic[T, R]):
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_tell, told)
 
-    def _take(self) -> list[_Waiting[T, R]]:
+    def _take(self) -> list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]]:
         with self._gathered:
             while not self._waiting and not self._closed:
                 self._gathered.wait()
@@ -64,7 +61,7 @@ class Lane(Generic[T, R]):
             return batch
 
 
-def _tell(told: Sequence[tuple["asyncio.Future[R]", R | BaseException]]) -> None:
+def _tell(told: Sequence[tuple[asyncio.Future[R], R | BaseException]]) -> None:
     for future, result in told:
         if future.done():  # the asker was cancelled
             continue

@@ -77,11 +77,9 @@ def never_asked(db: Connection, reservation_id: int, now: datetime) -> None:
 
 
 def was_used(db: Connection, reservation_id: int | None) -> bool:
-    return reservation_id is not None and state_of(db, reservation_id) is ReservationState.USED
-
-
-def state_of(db: Connection, reservation_id: int) -> ReservationState:
-    return ReservationState(reservations.by_id(db, reservation_id)["state"])
+    if reservation_id is None:
+        return False
+    return ReservationState(reservations.by_id(db, reservation_id)["state"]) is ReservationState.USED
 
 
 def _reserved(
@@ -127,7 +125,7 @@ def _cancel_there(db: Connection, held: RowMapping, rules: Rules, now: datetime)
 
 
 def _never_sent(row: RowMapping) -> bool:
-    return row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT
+    return bool(row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT)
 
 
 def _told_cancelled(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> callbacks.Owed | None:

@@ -1,9 +1,9 @@
 """Locations (mod_locations): where EVSEs are, what they can do, and whether they are free."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ocpi.business import BusinessDetails, Image
 from ocpi.tokens import TokenType
@@ -30,9 +30,23 @@ from ocpi.types import (
     ZeroOrMore,
 )
 
+
+
+def _five_decimals(value: Any) -> Any:
+    """Fewer decimals than the five specified are often written; zeros at the end change no place."""
+    match value.split(".") if isinstance(value, str) else []:
+        case [degrees, decimals] if len(decimals) < 5:
+            return f"{degrees}.{decimals:0<5}"
+    return value
+
+
 #: Decimal degrees (mod_locations §GeoLocation).
-Latitude = Annotated[str, Field(max_length=10, pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")]
-Longitude = Annotated[str, Field(max_length=11, pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")]
+Latitude = Annotated[
+    str, BeforeValidator(_five_decimals), Field(max_length=10, pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")
+]
+Longitude = Annotated[
+    str, BeforeValidator(_five_decimals), Field(max_length=11, pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")
+]
 #: HH:MM, local time (mod_locations §RegularHours).
 ClockTime = Annotated[str, Field(pattern=r"^([0-1][0-9]|2[0-3]):[0-5][0-9]$")]
 
