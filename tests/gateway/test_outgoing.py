@@ -5,7 +5,7 @@ import datetime
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -36,9 +36,11 @@ class Server:
         self.connections = 0
         self.hung_up = asyncio.Event()
         self.port = 0
+        self.talks: set[asyncio.Task[None] | None] = set()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.talks.add(asyncio.current_task())
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -50,7 +52,14 @@ class Server:
         except (OSError, asyncio.IncompleteReadError):
             self.hung_up.set()
         finally:
-            writer.close()
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def close(self) -> None:
+        for talk in filter(None, self.talks):
+            talk.cancel()
+        await asyncio.gather(*filter(None, self.talks), return_exceptions=True)
 
 
 @asynccontextmanager
@@ -62,6 +71,7 @@ async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIte
         yield server
     finally:
         listener.close()
+        await server.close()
 
 
 def saying(*parts: bytes) -> Answer:
