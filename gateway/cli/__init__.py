@@ -1,0 +1,1 @@
+"""The operators' commands of `ocpi-gateway`: one file a noun."""

@@ -1,0 +1,7 @@
+"""The operators' commands, gathered."""
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount every operators' command on ``app``."""

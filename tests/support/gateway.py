@@ -1,0 +1,258 @@
+"""A gateway of real processes, and the partners, Locations and stations that a test adds to it."""
+
+import itertools
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from gateway.domain.parties import Partner
+from gateway.secrets import open_secrets
+from gateway.settings import Settings
+from gateway.store import partners, rows, stations, topology
+from gateway.store.engine import open_engine
+from ocpi.headers import Encoding, Party
+from ocpi.locations import Location
+from tests.support.emsp import Emsp
+
+CPO = Party("NL", "CPO")
+ALL = ("RESERVABLE", "REMOTE_START_STOP_CAPABLE", "UNLOCK_CAPABLE")
+START = 60.0  # seconds a busy machine may take to start everything
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Spot:
+    """One EVSE of a Location and where it is; ``station`` None: it is bound to nothing."""
+
+    station: str | None
+    evse: int | None = 1
+    connector: int | None = 1
+    uid: str = "E1"
+    connectors: tuple[str, ...] = ("1",)
+    capabilities: tuple[str, ...] = ALL
+    status: str = "AVAILABLE"
+
+
+@dataclass
+class Gateway:
+    """Everything that ``up`` runs. Names are unique, so that many tests may share one."""
+
+    data: Path
+    api_port: int
+    ocpp_port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        known = {name.removeprefix("GATEWAY_").lower(): value for name, value in self.environment.items()}
+        self.settings = Settings(data_dir=self.data, **known)
+        self._secrets = open_secrets(self.settings)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def ocpp(self) -> str:
+        return f"ws://127.0.0.1:{self.ocpp_port}/ocpp"
+
+    # Processes
+
+    def start(self) -> None:
+        words = ["up", "--data", str(self.data), "--api-port", str(self.api_port), "--ocpp-port", str(self.ocpp_port)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workers", *words],
+            env=_clean_environment() | self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=(self.data / "up.log").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        _until(lambda: _listens(self.api_port) and _listens(self.ocpp_port), self.last_words)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def last_words(self) -> str:
+        log = self.data / "up.log"
+        return log.read_text(errors="replace")[-3000:] if log.exists() else ""
+
+    def pid(self, name: str) -> int:
+        """Of ``api``, ``bridge``, ``worker-1`` or ``valkey``."""
+        return int((self.data / "run" / f"{name}.pid").read_text())
+
+    def kill(self, name: str) -> None:
+        """kill -9, as the kernel does when memory runs out."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def freeze(self, name: str) -> None:
+        """The process is alive and does nothing, until ``thaw`` or ``kill``."""
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGCONT)
+
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """An operator's command on this gateway."""
+        return subprocess.run(
+            [sys.executable, "-m", "workers", *words],
+            env=_clean_environment() | self.environment | {"GATEWAY_DATA_DIR": str(self.data)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    # What is known
+
+    @contextmanager
+    def database(self):
+        engine = open_engine(self.settings.database)
+        try:
+            with engine.begin() as db:
+                yield db
+        finally:
+            engine.dispose()
+
+    def cpo(self, party: Party = CPO) -> int:
+        with self.database() as db:
+            known = next((one.id for one in partners.cpos(db) if one.party == party), None)
+            return known if known is not None else partners.add_cpo(db, party, "A CPO")
+
+    def emsp(self, party: tuple[str, str] | None = None, **changes) -> Emsp:
+        """A new connection and its eMSP; use it with ``async with``."""
+        number = next(_numbers)
+        token_in, token_out = secrets.token_urlsafe(20), secrets.token_urlsafe(20)
+        given = {
+            "id": 0,
+            "name": f"partner-{os.getpid()}-{number}",
+            "party": Party(*(party or ("DE", f"{number % 1000:03d}"))),
+            "role": "EMSP",
+            "version": "2.2.1",
+            "token_out": self._secrets.seal(token_out),
+            "encoding": Encoding.BASE64,
+            "callback_hosts": ("127.0.0.1",),
+            "allow_unlock": True,
+            "lenient_token": False,
+            "state": "ACTIVE",
+        } | changes
+        with self.database() as db:
+            partner_id = partners.add(db, Partner(**given), self._secrets.token_hash(token_in), datetime.now(UTC))
+        return Emsp(self.api, partner_id, given["party"], token_in, token_out)
+
+    def location(self, *spots: Spot, cpo: Party = CPO) -> str:
+        """A new Location with these EVSEs, its stations without passwords; its id."""
+        cpo_id, location_id = self.cpo(cpo), f"LOC-{os.getpid()}-{next(_numbers)}"
+        body = location_body(location_id, spots, cpo)
+        with self.database() as db:
+            location = topology.put_location(db, cpo_id, Location.model_validate(body), body)
+            for spot in spots:
+                if spot.station is not None:
+                    stations.put_station(db, spot.station, 0, None)
+                    evse = topology.evse_id(db, location, spot.uid)
+                    topology.bind(db, evse, None, spot.station, (spot.evse, spot.connector))
+        return location_id
+
+    def station_name(self) -> str:
+        return f"CS-{os.getpid()}-{next(_numbers)}"
+
+    def rows(self, table: str, **where) -> list[dict]:
+        """What the database says, for a look behind the scenes."""
+        wanted = getattr(rows, table)
+        with self.database() as db:
+            asked = select(wanted).where(*(wanted.c[name] == value for name, value in where.items()))
+            return [dict(row) for row in db.execute(asked.order_by(*wanted.primary_key.columns)).mappings()]
+
+
+def location_body(location_id: str, spots: tuple[Spot, ...], cpo: Party = CPO) -> dict:
+    updated = "2026-01-01T00:00:00Z"
+    evses = [
+        {
+            "uid": spot.uid,
+            "status": spot.status,
+            "capabilities": list(spot.capabilities),
+            "connectors": [
+                {
+                    "id": connector,
+                    "standard": "IEC_62196_T2",
+                    "format": "SOCKET",
+                    "power_type": "AC_3_PHASE",
+                    "max_voltage": 230,
+                    "max_amperage": 32,
+                    "last_updated": updated,
+                }
+                for connector in spot.connectors
+            ],
+            "last_updated": updated,
+        }
+        for spot in spots
+    ]
+    return {
+        "country_code": cpo.country_code,
+        "party_id": cpo.party_id,
+        "id": location_id,
+        "publish": True,
+        "address": "Stationsplein 1",
+        "city": "Utrecht",
+        "country": "NLD",
+        "coordinates": {"latitude": "52.08950", "longitude": "5.11020"},
+        "time_zone": "Europe/Amsterdam",
+        "evses": evses,
+        "last_updated": updated,
+    }
+
+
+@contextmanager
+def running(data: Path, **environment: str):
+    """A gateway of its own, on free ports; stopped at the end."""
+    api_port, ocpp_port = free_ports(2)
+    given = {"GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true", "GATEWAY_LOG_LEVEL": "INFO"} | environment
+    gateway = Gateway(data, api_port, ocpp_port, given)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not re.match("GATEWAY_", name)}
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _until(true, last_words) -> None:
+    end = time.monotonic() + START
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError(f"The gateway did not start:\n{last_words()}")
+        time.sleep(0.05)
