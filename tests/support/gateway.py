@@ -72,13 +72,14 @@ class Gateway:
 
     def start(self) -> None:
         words = ["up", "--data", str(self.data), "--api-port", str(self.api_port), "--ocpp-port", str(self.ocpp_port)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "workers", *words],
-            env=_clean_environment() | self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=(self.data / "up.log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.data / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "workers", *words],
+                env=_clean_environment() | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         _until(lambda: _listens(self.api_port) and _listens(self.ocpp_port), self.last_words)
 
     def stop(self) -> int:
