@@ -1,4 +1,4 @@
-"""The real parts that tests run against: a Valkey and a PostgreSQL for each test process, started when asked for."""
+"""The real parts that tests run against, started when asked for: for each test process a Valkey, a PostgreSQL, gateways."""
 
 import itertools
 import os
@@ -11,6 +11,8 @@ import pytest
 import redis
 from sqlalchemy import URL, create_engine, make_url, text
 
+from tests.support.gateway import Gateway
+from tests.support.gateway import running as running_gateway
 from workers.valkey import running
 
 _numbers = itertools.count(1)
@@ -72,6 +74,31 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'gateway.sqlite'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway of real processes; each test adds its own partners, Locations and stations."""
+    with running_gateway(
+        tmp_path_factory.mktemp("gateway"), GATEWAY_COMMAND_TIMEOUT="30", GATEWAY_STATION_TIMEOUT="20"
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that gives stations little time, for what is about time."""
+    with running_gateway(
+        tmp_path_factory.mktemp("hasty"),
+        GATEWAY_COMMAND_TIMEOUT="8",
+        GATEWAY_STATION_TIMEOUT="3",
+        GATEWAY_CALLBACK_PAUSES="0.3,0.6,1",
+        GATEWAY_CALLBACK_ATTEMPT_TIMEOUT="2",
+        GATEWAY_CLEANUP_PAUSE="1",
+        GATEWAY_SWEEP_INTERVAL="0.3",
+        GATEWAY_RING_AGAIN="1",
+    ) as started:
+        yield started
 
 
 def _execute(address: URL, *statements: str) -> None:
