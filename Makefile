@@ -14,7 +14,7 @@ UV ?= uv
 .PHONY: run test check lock openapi clean
 
 run: $(STAMP)
-	@$(BIN)/python -m gateway.simulators.demo $(ARGS)
+	@$(BIN)/python -m workers.demo $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,15 @@ def embedded(settings: Settings) -> Valkey:
 
 def redis_url(settings: Settings) -> str:
     return settings.redis_url or embedded(settings).url
+
+
+def reachable(host: str, port: int) -> bool:
+    """Somebody listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def prepare(settings: Settings, name: str) -> None:

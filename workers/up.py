@@ -1,6 +1,5 @@
 """``up``: everything on one machine, each process a supervised child; settings replace the embedded parts."""
 
-import socket
 import sys
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ from gateway.secrets import open_secrets
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.engine import open_engine
-from workers.process import embedded, redis_url
+from workers.process import embedded, reachable, redis_url
 from workers.supervisor import Child, Supervisor, port_problem
 from workers.valkey import NoServer
 
@@ -49,22 +48,11 @@ def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, work
 
     served = [] if settings.redis_url else [embedded(settings).child()]
     served.append(
-        child("bridge", "bridge", "--host", host, "--ocpp-port", str(ocpp_port), ready=_listens(host, ocpp_port))
+        child("bridge", "bridge", "--host", host, "--ocpp-port", str(ocpp_port), ready=lambda: reachable(host, ocpp_port))
     )
     served.extend(child(f"worker-{number}", "worker") for number in range(1, workers + 1))
-    served.append(child("api", "api", "--host", host, "--api-port", str(api_port), ready=_listens(host, api_port)))
+    served.append(child("api", "api", "--host", host, "--api-port", str(api_port), ready=lambda: reachable(host, api_port)))
     return served
-
-
-def _listens(host: str, port: int) -> Callable[[], bool]:
-    def listening() -> bool:
-        try:
-            with socket.create_connection((host, port), timeout=1.0):
-                return True
-        except OSError:
-            return False
-
-    return listening
 
 
 def _refuse(sentence: str) -> int:

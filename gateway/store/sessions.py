@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
 from gateway.store.rows import cpo, location, session
@@ -59,11 +59,17 @@ def running_at(
     db: Connection, station: str, station_evse: int | None, station_connector: int | None
 ) -> Sequence[RowMapping]:
     """Transactions that run at an EVSE (1.6: at a connector)."""
+    # 1.6 tells connectors only; a 2.x transaction may be anywhere before its EVSE is told.
+    here = or_(
+        session.c.station_evse == station_evse,
+        and_(
+            session.c.station_evse.is_(None),
+            or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None)),
+        ),
+    )
     asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
-    if station_evse is not None:
-        asked = asked.where(or_(session.c.station_evse == station_evse, session.c.station_evse.is_(None)))
-    elif station_connector is not None:
-        asked = asked.where(session.c.station_connector == station_connector)
+    if (station_evse, station_connector) != (None, None):
+        asked = asked.where(here)
     return db.execute(asked).mappings().all()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from gateway.store.rows import connector_status, station
 from gateway.store.statements import put
@@ -65,11 +65,10 @@ def statuses(db: Connection, station_id: str) -> Sequence[RowMapping]:
 def status_at(db: Connection, station_id: str, station_evse: int | None, station_connector: int | None) -> str | None:
     """The last status of an EVSE's (1.6: a connector's) connector; of several, the one that is least Available."""
     asked = select(connector_status.c.status).where(connector_status.c.station == station_id)
-    if station_evse is not None:
-        asked = asked.where(connector_status.c.evse == station_evse)
-    elif station_connector is not None:
-        asked = asked.where(connector_status.c.connector == station_connector)
-    else:
+    if (station_evse, station_connector) == (None, None):
         return None
+    # 1.6 tells connectors only, whether or not the binding names an EVSE as well.
+    at_connector = and_(connector_status.c.evse == 0, connector_status.c.connector == station_connector)
+    asked = asked.where(or_(connector_status.c.evse == station_evse, at_connector))
     found = list(db.execute(asked).scalars())
     return next((status for status in found if status != "Available"), found[0] if found else None)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, exists, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, exists, or_, select, update
 
 from gateway.domain.addressing import Place
 from gateway.domain.lifecycle import LIVE, SessionState
@@ -148,19 +148,28 @@ def bindings_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
     return db.execute(asked).mappings().all()
 
 
+# A 1.6 station tells of connectors only, whether or not its binding names an EVSE as well.
 _TAKEN = exists().where(reservation.c.evse == evse.c.id, reservation.c.state.in_(LIVE)).correlate(evse)
 _CHARGING = (
     exists()
     .where(session.c.station == binding.c.station, session.c.state == SessionState.ACTIVE)
-    .where(or_(session.c.station_evse == binding.c.station_evse, binding.c.station_evse.is_(None)))
-    .where(or_(session.c.station_connector == binding.c.station_connector, binding.c.station_evse.is_not(None)))
+    .where(
+        or_(
+            session.c.station_evse == binding.c.station_evse,
+            and_(session.c.station_evse.is_(None), session.c.station_connector == binding.c.station_connector),
+        )
+    )
     .correlate(binding)
 )
 _BUSY_STATUS = (
     exists()
     .where(connector_status.c.station == binding.c.station, connector_status.c.status != "Available")
-    .where(or_(connector_status.c.evse == binding.c.station_evse, binding.c.station_evse.is_(None)))
-    .where(or_(connector_status.c.connector == binding.c.station_connector, binding.c.station_evse.is_not(None)))
+    .where(
+        or_(
+            connector_status.c.evse == binding.c.station_evse,
+            and_(connector_status.c.evse == 0, connector_status.c.connector == binding.c.station_connector),
+        )
+    )
     .correlate(binding)
 )
 _PLACES = (

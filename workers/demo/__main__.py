@@ -1,0 +1,122 @@
+"""``make run``: start everything, take the journey, show it, and stay up."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.simulators.emsp import Callback, SimulatedEmsp
+from gateway.simulators.station import SimulatedStation
+from workers.demo import show
+from workers.demo.journey import PATIENCE, Step, Traveller
+from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, fresh, furnish
+from workers.process import reachable
+from workers.supervisor import port_problem
+
+#: Seconds that a slow machine may take to start everything, and to end it.
+START, STOP = 60.0, 20.0
+
+
+def main(
+    once: Annotated[bool, typer.Option("--once", help="End after the journey.")] = False,
+    api_port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000,
+    ocpp_port: Annotated[int, typer.Option(min=1, max=65_535)] = 9000,
+    data: Annotated[Path, typer.Option(help="The demonstration's own directory, made anew.")] = Path(".demo"),
+) -> None:
+    """A demonstration: a gateway, an eMSP and a station of each OCPP version, all on this machine."""
+    console = show.console()
+    try:
+        for port in (api_port, ocpp_port):
+            if problem := port_problem("127.0.0.1", port):
+                raise Spoiled(f'{problem} Choose another with ARGS="--api-port … --ocpp-port … --data …".')
+        raise typer.Exit(asyncio.run(_demonstrate(console, data, api_port, ocpp_port, once)))
+    except Spoiled as problem:
+        typer.echo(str(problem), err=True)
+        raise typer.Exit(1) from None
+
+
+async def _demonstrate(console: Console, data: Path, api_port: int, ocpp_port: int, once: bool) -> int:
+    fresh(data)
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, told.set)
+    api, ocpp = f"http://127.0.0.1:{api_port}", f"ws://127.0.0.1:{ocpp_port}/ocpp"
+    console.print(f"Starting the gateway (its log is {data / 'up.log'}) …")
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(_gateway(data, api_port, ocpp_port))
+        console.print("Adding a CPO, an eMSP, a Location and its stations:")
+        await asyncio.to_thread(furnish, data, console.print)
+        journey_is_over = False
+
+        def tell(callback: Callback) -> None:
+            if journey_is_over:
+                console.print(f"callback {callback.path}: {callback.json}", markup=False)
+
+        emsp = await stack.enter_async_context(SimulatedEmsp(token=TOKEN_OUT, on_callback=tell))
+        stations = [await stack.enter_async_context(_station(ocpp, stand)) for stand in STANDS]
+        console.print("Connecting a station of each OCPP version …")
+        for station in stations:
+            await station.wait_for(lambda one: one.ready, PATIENCE)
+        steps: list[Step] = []
+        console.print("Sending the five commands to each …\n")
+        journeys = Traveller(api, emsp)
+        for stand, station in zip(STANDS, stations, strict=True):
+            await journeys.travel(stand, station, steps.append)
+        console.print(show.table(steps))
+        problems = [problem for step in steps for problem in step.problems]
+        for problem in problems:
+            console.print(f"[red]Not as expected:[/red] {problem}")
+        if once or problems:
+            return 1 if problems else 0
+        console.print(show.invitation(api, ocpp, emsp.url_for("curl"), data), markup=False, soft_wrap=True)
+        journey_is_over = True
+        ended = asyncio.create_task(asyncio.to_thread(gateway.wait))
+        await asyncio.wait({ended, asyncio.create_task(told.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        return 0 if told.is_set() else 1
+
+
+def _station(ocpp: str, stand: Stand) -> SimulatedStation:
+    return SimulatedStation(ocpp, stand.station, stand.ocpp, PASSWORD, evses=(("sType2",),), pace=0.1)
+
+
+@asynccontextmanager
+async def _gateway(data: Path, api_port: int, ocpp_port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """``ocpi-gateway up`` as an operator would start it, and nothing of the caller's own settings in it."""
+    words = ["up", "--data", str(data), "--api-port", str(api_port), "--ocpp-port", str(ocpp_port)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environment["GATEWAY_ALLOW_PRIVATE_CALLBACKS"] = "true"
+    with (data / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", *words],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is ours to handle first
+        )
+    try:
+        end = time.monotonic() + START
+        while not (reachable("127.0.0.1", api_port) and reachable("127.0.0.1", ocpp_port)):
+            if process.poll() is not None or time.monotonic() > end:
+                raise Spoiled(f"The gateway did not start:\n{(data / 'up.log').read_text()[-2000:]}")
+            await asyncio.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+if __name__ == "__main__":
+    typer.run(main)
