@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,6 +16,7 @@ from ocpp_bridge import mailbox
 from ocpp_bridge.desk import Admission, Desk
 from ocpp_bridge.dialect import Dialect
 from ocpp_bridge.dialects import DIALECTS
+from ocpp_bridge.held import Held
 from ocpp_bridge.line import Pace, Surroundings
 from ocpp_bridge.listener import Limits, Listener
 from ocpp_bridge.mailbox import Kind, Letter
@@ -51,22 +52,6 @@ class Rhythm:
     #: Two boxes that fight for one identity: a socket younger than ``flap`` is replaced only after ``flap_pause``.
     flap: float = 5.0
     flap_pause: float = 2.0
-
-
-@dataclass(slots=True, eq=False)
-class Held:
-    """One station's present socket here."""
-
-    wire: Wire
-    dialect: Dialect
-    since: float
-    #: None until Redis knows.
-    epoch: int | None = None
-    #: After the house has let it in.
-    session: Session | None = None
-    told_heard_at: float = 0.0
-    #: Another node has it: its end is not the station's end.
-    lost: bool = False
 
 
 class Node:
@@ -124,9 +109,7 @@ class Node:
         while time.monotonic() < give_up and any(one.session and one.session.line.busy for one in self._held.values()):
             await asyncio.sleep(0.05)
         await self._listener.stop()
-        for task in self._duties:
-            task.cancel()
-        await asyncio.gather(*self._duties, *self._errands, return_exceptions=True)
+        await end([*self._duties, *self._errands])
         try:
             await self.registry.leave()
         except REDIS_TROUBLE as problem:
@@ -135,7 +118,7 @@ class Node:
     # One station's socket, from handshake to end
 
     async def _attend(self, station: str, dialect: Dialect, wire: Wire) -> None:
-        held = Held(wire, dialect, time.monotonic())
+        held = Held(wire, dialect)
         older = self._held.get(station)
         self._held[station] = held
         try:
@@ -153,7 +136,7 @@ class Node:
 
     async def _take_over(self, station: str, older: Held) -> None:
         """The newer socket wins; the close handler of the older one removes nothing of ours."""
-        self._errand(_supersede(older))
+        self._errand(older.give_way())
         self.counts["take-overs"] += 1
         if time.monotonic() - older.since < self._rhythm.flap:
             log.warning("Two sockets may be fighting for one identity", station=station)
@@ -264,8 +247,7 @@ class Node:
 
     async def _read_letters(self) -> None:
         async for letters in mailbox.read(self._redis, self.name):
-            in_vain = {letter.station for letter in letters if not self._delivered(letter)}
-            if in_vain:
+            if in_vain := {letter.station: letter.epoch for letter in letters if not self._delivered(letter)}:
                 self._errand(self._look_again(in_vain))
 
     def _delivered(self, letter: Letter) -> bool:
@@ -282,11 +264,14 @@ class Node:
     def _give_up(self, held: Held) -> None:
         """Another node has the station now."""
         held.lost = True
-        self._errand(_supersede(held))
+        self._errand(held.give_way())
 
-    async def _look_again(self, stations: Iterable[str]) -> None:
-        for station in stations:
+    async def _look_again(self, in_vain: Mapping[str, int]) -> None:
+        for station, epoch in in_vain.items():
             try:
+                if station not in self._held:
+                    # What Redis says of a node that was killed under our name is not true any more.
+                    await self.registry.release(station, epoch)
                 await self._undeliverable(station)
             except Exception:
                 log.exception("A letter could not be returned", station=station)
@@ -303,7 +288,9 @@ class Node:
             log.warning("An errand of the node failed", node=self.name, error=repr(problem))
 
 
-async def _supersede(older: Held) -> None:
-    """Wake who waits for an answer there now: a half-open socket takes seconds to close."""
-    closing = older.wire.close(CloseCode.POLICY_VIOLATION, "a newer connection")
-    await asyncio.gather(closing, *([older.session.line.close()] if older.session else []))
+async def end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel ``tasks`` until they are gone: redis-py sends in wait_for, and Python 3.11's may swallow it."""
+    while running := {task for task in tasks if not task.done()}:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.2)

@@ -1,5 +1,6 @@
 """The registry: which node holds which station, in Redis, with a lease and a fencing epoch; the newest socket wins."""
 
+import asyncio
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Registry:
         self.node, self.lease = node, lease
         self._redis = redis
         self._holds: dict[str, _Hold] = {}
+        self._renewing = asyncio.Lock()
         self._acquire = redis.register_script(ACQUIRE)
         self._renew = redis.register_script(RENEW)
         self._release = redis.register_script(RELEASE)
@@ -105,22 +107,29 @@ class Registry:
 
     async def renew(self, stations: Collection[str]) -> list[str]:
         """Prolong the leases of ``stations`` and the node's sign of life; returns those that others have taken."""
-        until = time.monotonic() + self.lease
-        holds = [(station, hold) for station in stations if (hold := self._holds.get(station))]
+        async with self._renewing:
+            until = time.monotonic() + self.lease
+            holds = [(station, hold) for station in stations if (hold := self._holds.get(station))]
+            lost = await self._renew_all(holds)
+        for _, hold in holds:
+            hold.until = until
+        return [station for station, hold in lost if self._forget(station, hold.epoch)]
+
+    async def _renew_all(self, holds: list[tuple[str, _Hold]]) -> list[tuple[str, _Hold]]:
+        """Those that are lost."""
         slices = [holds[at : at + SLICE] for at in range(0, len(holds), SLICE)]
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(_node_key(self.node), "1", px=self._lease_ms)
             for part in slices:
                 await self._renew(keys=[_key(station) for station, _ in part], args=self._told(part), client=pipe)
             _, *answers = await pipe.execute()
-        lost = [part[place - 1] for part, places in zip(slices, answers, strict=True) for place in places]
-        for _, hold in holds:
-            hold.until = until
-        return [station for station, hold in lost if self._forget(station, hold.epoch)]
+        return [part[place - 1] for part, places in zip(slices, answers, strict=True) for place in places]
 
     async def release(self, station: str, epoch: int) -> bool:
         """Let the station go; False when a newer socket has it, here or elsewhere."""
         self._forget(station, epoch)
+        async with self._renewing:
+            pass  # A renewal that is under way would write the station down again.
         return bool(await self._release(keys=[_key(station)], args=[epoch]))
 
     async def leave(self) -> None:
