@@ -1,0 +1,197 @@
+"""A simulated eMSP: answers callbacks, judges and remembers them, and sends commands."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+
+from gateway.simulators.faults import EMSP_FAULTS, Faults
+from gateway.simulators.verdicts import MESSAGE_IDS, authorization, problems
+
+SUCCESS = 1000
+GENERIC_SERVER_ERROR = 3000
+#: Where a request's routing headers go in its answer.
+SWAPPED = {
+    "OCPI-from-country-code": "OCPI-to-country-code",
+    "OCPI-from-party-id": "OCPI-to-party-id",
+    "OCPI-to-country-code": "OCPI-from-country-code",
+    "OCPI-to-party-id": "OCPI-from-party-id",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callback:
+    """One POST that came in, and what is wrong with it."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    #: The parsed body; None when it is no JSON.
+    json: Any
+    at: datetime
+    problems: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What ``url_for`` was asked for."""
+        return self.path.partition("/callbacks/")[2]
+
+
+class SimulatedEmsp:
+    """``async with`` it, or ``start`` and ``stop`` it; ``callbacks`` is everything it received, in order."""
+
+    def __init__(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        token: str | None = None,
+        faults: Collection[str] = (),
+        tls: ssl.SSLContext | None = None,
+        on_callback: Callable[[Callback], None] = lambda callback: None,
+    ) -> None:
+        self.port, self.host = port, host
+        #: The raw token that the gateway is to send us.
+        self.token = token
+        self.faults = Faults(faults, EMSP_FAULTS)
+        self.callbacks: list[Callback] = []
+        self._tls, self._on_callback, self._news = tls, on_callback, asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._session: ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        application = web.Application()
+        application.router.add_post("/callbacks/{name:.+}", self._receive)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def url_for(self, name: str) -> str:
+        """A ``response_url``; choose another name for every command."""
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{self.host}:{self.port}/callbacks/{name}"
+
+    async def callback(self, wanted: str | Callable[[Callback], bool], timeout: float = 10.0) -> Callback:
+        """The first callback by its name (or path) or by a predicate; TimeoutError when none comes."""
+        async with asyncio.timeout(timeout):
+            while not (found := [one for one in self.callbacks if _is_wanted(one, wanted)]):
+                self._news.clear()
+                await self._news.wait()
+        return found[0]
+
+    async def post(
+        self,
+        api_base: str,
+        command: str,
+        body: Any,
+        *,
+        version: str,
+        token: str,
+        request_id: str | None = None,
+        correlation_id: str | None = None,
+        encoding: str = "base64",
+        routing: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | bool = True,
+    ) -> tuple[int, Mapping[str, str], Any]:
+        """POST a command to the gateway at ``api_base`` (scheme and host): HTTP status, headers, JSON.
+
+        ``routing`` maps OCPI-from-… and OCPI-to-… headers to values; a body of bytes is sent as it is.
+        """
+        headers = {
+            "Authorization": authorization(token, encoding),
+            "X-Request-ID": request_id or str(uuid4()),
+            "X-Correlation-ID": correlation_id or str(uuid4()),
+            "Content-Type": "application/json",
+            **(routing or {}),
+        }
+        url = f"{api_base.rstrip('/')}/ocpi/cpo/{version}/commands/{command}"
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self._client().post(url, data=data, headers=headers, ssl=tls, allow_redirects=False) as answer:
+            return answer.status, answer.headers.copy(), _parsed(await answer.read())
+
+    def _client(self) -> ClientSession:
+        if self._session is None:
+            self._session = ClientSession(connector=TCPConnector(limit=0), timeout=ClientTimeout(total=60))
+        return self._session
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        parsed = _parsed(body)
+        found = tuple(problems(request.headers, parsed, self.token))
+        callback = Callback(
+            path=request.path,
+            headers=request.headers.copy(),
+            body=body,
+            json=parsed,
+            at=datetime.now(UTC),
+            problems=found,
+        )
+        self.callbacks.append(callback)
+        self._on_callback(callback)
+        self._news.set()
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        faults = self.faults
+        await asyncio.sleep(faults.number("slow"))
+        if "never" in faults:
+            await asyncio.Event().wait()
+        if "close" in faults and request.transport is not None:
+            request.transport.abort()
+        if "redirect" in faults:
+            return web.Response(status=302, headers={"Location": faults.text("redirect", self.url_for("elsewhere"))})
+        if "huge" in faults:
+            return await _endless(request)
+        if "wrong-envelope" in faults:
+            return web.json_response({"ok": True})
+        if "500" in faults or len(self.callbacks) <= faults.number("first-n-500"):
+            return _envelope(request, GENERIC_SERVER_ERROR, status=500)
+        if "status" in faults:
+            return _envelope(request, GENERIC_SERVER_ERROR, status=int(faults.number("status", 500)))
+        return _envelope(request, int(faults.number("ocpi", GENERIC_SERVER_ERROR)) or SUCCESS)
+
+
+def _envelope(request: web.Request, status_code: int, status: int = 200) -> web.Response:
+    """The answer to a callback: no data; both message ids, and the routing headers the other way round."""
+    echoed = {name: request.headers[name] for name in MESSAGE_IDS if name in request.headers}
+    swapped = {answer: request.headers[asked] for asked, answer in SWAPPED.items() if asked in request.headers}
+    body = {"status_code": status_code, "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return web.json_response(body, status=status, headers=echoed | swapped)
+
+
+async def _endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 65536)
+
+
+def _is_wanted(callback: Callback, wanted: str | Callable[[Callback], bool]) -> bool:
+    return wanted(callback) if callable(wanted) else wanted in (callback.name, callback.path)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

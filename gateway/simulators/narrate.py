@@ -1,0 +1,54 @@
+"""The simulators on the command line: one readable line per event until they are cancelled."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from gateway.simulators.emsp import Callback, SimulatedEmsp
+from gateway.simulators.station import SimulatedStation
+
+Say = Callable[[str], None]
+SIGNS = {"sent": "->", "received": "<-", "garbage": "~>", "lost": "!!"}
+KINDS = {3: "answer", 4: "error"}
+
+
+async def run_station(say: Say = print, **options: Any) -> None:
+    """Run a ``SimulatedStation`` with these options until cancelled."""
+    station = SimulatedStation(on_event=lambda direction, frame: say(_line(direction, frame)), **options)
+    say(f"station {station.id} speaks {station.dialect.subprotocol}")
+    async with station:
+        await asyncio.Event().wait()
+
+
+async def run_emsp(say: Say = print, **options: Any) -> None:
+    """Run a ``SimulatedEmsp`` with these options until cancelled."""
+    async with SimulatedEmsp(on_callback=lambda callback: say(_told(callback)), **options) as emsp:
+        say(f"eMSP listens; response_url: {emsp.url_for('NAME')}")
+        await asyncio.Event().wait()
+
+
+def _line(direction: str, frame: Any) -> str:
+    match frame:
+        case [2, _, action, payload]:
+            text = f"{action} {_compact(payload)}"
+        case [3 | 4 as kind, _, *rest]:
+            text = f"{KINDS[kind]} {_compact(rest[0] if len(rest) == 1 else rest)}"
+        case _:
+            text = str(frame)
+    return f"{_now()} {SIGNS.get(direction, direction)} {text}"
+
+
+def _told(callback: Callback) -> str:
+    body = _compact(callback.json) if callback.json is not None else repr(callback.body[:200])
+    wrong = "".join(f"\n    violates: {problem}" for problem in callback.problems)
+    return f"{_now()} {callback.path} {body}{wrong}"
+
+
+def _compact(payload: Any) -> str:
+    return json.dumps(payload, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
