@@ -26,10 +26,10 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 openapi: $(STAMP)
-	@$(BIN)/python -m gateway.api.documents $(ARGS)
+	@$(BIN)/python scripts/openapi.py
 
 lock:
-	@command -v $(UV) >/dev/null || { echo "make lock needs uv (https://docs.astral.sh/uv); or name it with UV=…" >&2; exit 1; }
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv; name it with UV=…" >&2; exit 1; }
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from gateway import commands
+from gateway.api import documents
 from gateway.api.answers import answer
 from gateway.api.callers import office_of, parties
-from gateway.api.documents import body_of
 from gateway.api.edge import ids_of
 from gateway.asked import Asked, Refusal, Said, rejected
 from gateway.bell import Job
@@ -57,7 +57,7 @@ def router_for(dialect: Dialect) -> APIRouter:
             summary=f"{type_}: the answer says whether it is taken on; its result follows to response_url",
             operation_id=str(type_),
             response_model=Envelope[CommandResponse],
-            openapi_extra=body_of(dialect.commands[type_]),
+            openapi_extra=documents.command(dialect.commands[type_]),
         )
     return router
 

@@ -1,30 +1,58 @@
 """The OpenAPI documents: one per OCPI version, read off the routes and the dialect's models."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from ocpi.commands import CommandResult
 from ocpi.dialect import Dialect
+from ocpi.envelope import Envelope
+from ocpi.headers import CORRELATION_ID, REQUEST_ID
 from ocpi.types import Model
 
 _REF = "#/components/schemas/{model}"
+_ERROR = {"application/json": {"schema": {"$ref": _REF.format(model="Envelope")}}}
+_MESSAGE_IDS = (REQUEST_ID, CORRELATION_ID)
+_ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
+
+#: What every list GET takes (transport_and_format §Paginated Request); Sessions alone insists on ``date_from``.
+PAGED: dict[str, Any] = {
+    "parameters": [
+        {"name": "date_from", "in": "query", "required": True, "schema": {"type": "string", "format": "date-time"}},
+        {"name": "date_to", "in": "query", "schema": {"type": "string", "format": "date-time"}},
+        {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0}},
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+    ]
+}
 
 
-def body_of(model: type[Model]) -> dict[str, Any]:
-    """What a route says of its body; we read it ourselves, because what is wrong with it is told in OCPI's words."""
-    schema = {"$ref": _REF.format(model=model.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def command(model: type[Model]) -> dict[str, Any]:
+    """What a command's route says of its body, which we read ourselves, and of the result that follows."""
+    result = _content(CommandResult) | {"required": True}
+    answer = {"200": {"description": "Received", "content": _ERROR}}
+    return {
+        "requestBody": _content(model) | {"required": True},
+        "callbacks": {
+            "result": {"{$request.body#/response_url}": {"post": {"requestBody": result, "responses": answer}}}
+        },
+    }
 
 
-def document(dialect: Dialect, routers: list[APIRouter]) -> dict[str, Any]:
+def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
     routes = [route for router in routers for route in router.routes]
     made = get_openapi(title="OCPI commands gateway", version=dialect.version, routes=routes)
-    _, bodies = models_json_schema([(model, "validation") for model in dialect.commands.values()], ref_template=_REF)
+    _, bodies = models_json_schema(
+        [(model, "validation") for model in (*dialect.commands.values(), CommandResult, Envelope)], ref_template=_REF
+    )
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= {name: schema for name, schema in bodies["$defs"].items() if name not in schemas}
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            _complete(operation, routed=path.startswith("/ocpi/cpo/"))
     made["components"]["securitySchemes"] = {
         "token": {
             "type": "apiKey",
@@ -35,3 +63,17 @@ def document(dialect: Dialect, routers: list[APIRouter]) -> dict[str, Any]:
     }
     made["security"] = [{"token": []}]
     return made
+
+
+def _content(model: type[Model]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}}
+
+
+def _complete(operation: dict[str, Any], *, routed: bool) -> None:
+    """What is true of every operation: message ids, parties, and the two errors that are HTTP's."""
+    names = _MESSAGE_IDS + (_ROUTING if routed else ())
+    headers = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names]
+    operation.setdefault("parameters", []).extend(headers)
+    operation["responses"]["401"] = {"description": "No valid credentials token", "content": _ERROR}
+    if "requestBody" in operation:
+        operation["responses"]["400"] = {"description": "The body is not JSON", "content": _ERROR}

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.api.answers import answer
 from gateway.api.callers import office_of, parties
+from gateway.api.documents import PAGED
 from gateway.charging import render
 from gateway.store import sessions
 from ocpi.dialect import Dialect
@@ -18,7 +19,7 @@ LARGEST_PAGE = 100
 def router_for(dialect: Dialect) -> APIRouter:
     router = APIRouter(prefix=f"/ocpi/cpo/{dialect.version}", tags=["sessions"])
 
-    @router.get("/sessions", response_model=Envelope[list[dialect.session]], name="sessions")  # type: ignore[name-defined]  # a value, not a type
+    @router.get("/sessions", openapi_extra=PAGED, response_model=Envelope[list[dialect.session]], name="sessions")  # type: ignore[name-defined]  # a value, not a type
     async def listed(request: Request) -> Response:
         partner, ends = await parties(request)
         page = read_page(request.query_params, max_limit=LARGEST_PAGE, date_from_required=True)
