@@ -31,9 +31,14 @@ PATH = "/ocpp/"
 #: 2.x identifierString; 1.6 stations are held to it too.
 LONGEST_IDENTITY = 48
 
-#: 2.x part 4 §8 wants RFC 7692 of a CSMS; windows of 4 KiB, not 32, keep an idle station small.
+#: 2.x part 4 wants RFC 7692 of a CSMS. Nothing is kept from one message to the next, so that an idle station costs
+#: nothing more, and windows are 4 KiB: 35 KiB a station less than with the defaults of either.
 DEFLATE = ServerPerMessageDeflateFactory(
-    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
+    server_no_context_takeover=True,
+    client_no_context_takeover=True,
+    server_max_window_bits=12,
+    client_max_window_bits=12,
+    compress_settings={"memLevel": 5},
 )
 
 #: websockets writes whole frames to its log at DEBUG; idTags do not belong there.
@@ -167,6 +172,7 @@ class Listener:
         dialect = self._dialects.get(wire.subprotocol or "")
         if not isinstance(wire, Wire):
             return
+        wire.forget_handshake()
         if dialect is None:
             # OCPP-J: without a common version the handshake is completed without the header, then closed.
             log.info("A station speaks no version of ours", station=wire.identity)

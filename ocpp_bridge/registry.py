@@ -12,6 +12,8 @@ PREFIX = "ocpp:"
 
 #: Stations a script call renews; Redis serves nobody else meanwhile.
 SLICE = 500
+#: Stations that come or go at once: a wave of them would ask for more connections than redis-py's pool has.
+TURNS = 16
 
 #: KEYS: station. ARGV: node, subprotocol, lease in ms, age of the socket in µs. The epoch is the server's time, so that
 #: it grows even when Redis has forgotten the one before; it is at least one more than that. A socket that comes to be
@@ -89,6 +91,7 @@ class Registry:
         self._redis = redis
         self._holds: dict[str, _Hold] = {}
         self._renewing = asyncio.Lock()
+        self._turns = asyncio.Semaphore(TURNS)
         self._acquire = redis.register_script(ACQUIRE)
         self._renew = redis.register_script(RENEW)
         self._release = redis.register_script(RELEASE)
@@ -97,7 +100,8 @@ class Registry:
         """Take the station, whoever holds it; None when a socket is newer than ours, which is ``age`` seconds old."""
         until = time.monotonic() + self.lease
         arguments: list[str | int] = [self.node, subprotocol, self._lease_ms, int(age * 1_000_000)]
-        epoch, node = await self._acquire(keys=[_key(station)], args=arguments)
+        async with self._turns:
+            epoch, node = await self._acquire(keys=[_key(station)], args=arguments)
         if not int(epoch):
             return None
         known = self._holds.get(station)
@@ -130,7 +134,8 @@ class Registry:
         self._forget(station, epoch)
         async with self._renewing:
             pass  # A renewal that is under way would write the station down again.
-        return bool(await self._release(keys=[_key(station)], args=[epoch]))
+        async with self._turns:
+            return bool(await self._release(keys=[_key(station)], args=[epoch]))
 
     async def leave(self) -> None:
         """The node goes away."""

@@ -1,7 +1,6 @@
 """One station's session on one socket: a reader that never waits for our calls, a worker that answers in order."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,14 +47,15 @@ class Session:
         self.line = Line(station, dialect, wire, registration, may_act, around)
         self._desk, self._memory, self._counts, self._pace = around.desk, around.memory, around.counts, around.pace
         self._bucket = Bucket(self._pace.rate, self._pace.burst)
-        self._inbound: asyncio.Queue[Call | Send | Unreadable | Late | None] = asyncio.Queue(self._pace.inbound)
-        self._answers: OrderedDict[tuple[rpc.MessageId, int], bytes] = OrderedDict()
+        #: No queue and no task while the station is idle: there are thousands of idle stations.
+        self._inbound: list[Call | Send | Unreadable | Late] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._answers: dict[tuple[rpc.MessageId, int], bytes] = {}
         self._boot_answer = registration
         self._lost = False
 
     async def run(self) -> None:
         """Serve the station until its socket is gone and the house knows how everything we asked of it ended."""
-        worker = asyncio.create_task(self._work())
         try:
             await self._read()
         except ConnectionClosed:
@@ -63,8 +63,7 @@ class Session:
         finally:
             self._lost = True
             await self.line.close()
-            await self._inbound.put(None)
-            await worker
+            await self._worked_off()
 
     async def _read(self) -> None:
         while True:
@@ -76,20 +75,34 @@ class Session:
 
     async def _take_in(self, message: rpc.Message) -> None:
         if not isinstance(message, CallResult | CallError):
-            await self._inbound.put(message)
+            await self._hand_over(message)
         elif self.line.hears(message):
             return
         elif asked := self._memory.take(self.station, message.message_id):
-            await self._inbound.put(Late(asked, message))
+            await self._hand_over(Late(asked, message))
         else:
             self._counts["answers to nothing"] += 1
 
+    async def _hand_over(self, message: Call | Send | Unreadable | Late) -> None:
+        """To the worker; the socket is not read on while it has too much to do."""
+        self._inbound.append(message)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        if len(self._inbound) >= self._pace.inbound:
+            await self._worked_off()
+
+    async def _worked_off(self) -> None:
+        if self._worker is not None:
+            await asyncio.wait({self._worker})
+
     async def _work(self) -> None:
-        while (message := await self._inbound.get()) is not None:
+        while self._inbound:
+            message = self._inbound.pop(0)
             try:
                 await self._attend(message)
             except Exception:
                 log.exception("A message of a station could not be handled", station=self.station)
+        self._worker = None
 
     async def _attend(self, message: Call | Send | Unreadable | Late) -> None:
         match message:
@@ -113,7 +126,7 @@ class Session:
             return
         frame = self._answers[key] = await self._hear(call)
         if len(self._answers) > REMEMBERED_ANSWERS:
-            self._answers.popitem(last=False)
+            del self._answers[next(iter(self._answers))]
         await self._write(frame)
         if call.action == BOOT:
             self._booted()

@@ -7,14 +7,18 @@ from typing import Any
 
 import structlog
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import Event, State
 
 log = structlog.get_logger(__name__)
 
 #: Written but unacknowledged for so long: the peer is gone. Finds half-open sockets, answered pings or not.
 UNACKNOWLEDGED = 60_000  # milliseconds
+
+_SPENT = Request("", Headers())
 
 
 class Wire(ServerConnection):
@@ -42,6 +46,10 @@ class Wire(ServerConnection):
         self.heard_at = time.monotonic()
         self.answers_pings |= isinstance(event, Frame) and event.opcode is Opcode.PONG
         super().process_event(event)
+
+    def forget_handshake(self) -> None:
+        """Headers hold the station's password, and more memory than its session does."""
+        self.request, self.response = _SPENT, None
 
     async def write(self, frame: bytes, patience: float) -> None:
         """Write one message; a socket that does not take it within ``patience`` seconds is cut. Never raises."""

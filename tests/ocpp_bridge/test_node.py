@@ -316,3 +316,15 @@ async def test_many_stations_at_once(house: House, redis: Redis) -> None:
         await asyncio.gather(*(live(one, name) for name in names))
         await until(lambda: one.node.stations == 0)
     assert len(house.answers) == 60
+
+
+async def test_of_three_sockets_that_come_together_the_last_one_wins(house: House, redis: Redis) -> None:
+    rhythm = Rhythm(renewal=3600, flap_pause=0.2)
+    async with node(house, redis, rhythm=rhythm) as one, one.station() as first, station(one.node.port) as second:
+        await until(lambda: one.node.counts["take-overs"] == 1)
+        async with one.station() as third:
+            assert await first.gone() == 1008
+            assert await second.gone() == 1008
+            await carried(redis, house, third)
+            assert one.node.stations == 1
+            assert ("disconnected", "CS-1") not in house.log
