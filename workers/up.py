@@ -46,13 +46,12 @@ def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, work
     def child(name: str, *words: str, ready: Callable[[], bool] | None = None) -> Child:
         return Child(name, [sys.executable, "-m", "workers", *words], env=environment, ready=ready)
 
-    served = [] if settings.redis_url else [embedded(settings).child()]
-    served.append(
-        child("bridge", "bridge", "--host", host, "--ocpp-port", str(ocpp_port), ready=lambda: reachable(host, ocpp_port))
-    )
-    served.extend(child(f"worker-{number}", "worker") for number in range(1, workers + 1))
-    served.append(child("api", "api", "--host", host, "--api-port", str(api_port), ready=lambda: reachable(host, api_port)))
-    return served
+    def server(name: str, option: str, port: int) -> Child:
+        return child(name, name, "--host", host, option, str(port), ready=lambda: reachable(host, port))
+
+    own = [] if settings.redis_url else [embedded(settings).child()]
+    many = [child(f"worker-{number}", "worker") for number in range(1, workers + 1)]
+    return [*own, server("bridge", "--ocpp-port", ocpp_port), *many, server("api", "--api-port", api_port)]
 
 
 def _refuse(sentence: str) -> int:

@@ -31,6 +31,7 @@ LONG = {
 ENVIRONMENT = {
     "gateway/settings.py": "it is what reads the environment",
     "workers/supervisor.py": "children get our environment and more",
+    "workers/demo/scenery.py": "the demonstration's gateway gets the caller's, without its settings",
 }
 #: Folders that git does not keep.
 MADE = {".git", ".venv", ".demo", ".hypothesis", "gateway-data", "build", "dist", "__pycache__"}

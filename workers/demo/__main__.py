@@ -1,7 +1,6 @@
 """``make run``: start everything, take the journey, show it, and stay up."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from gateway.simulators.emsp import Callback, SimulatedEmsp
 from gateway.simulators.station import SimulatedStation
 from workers.demo import show
 from workers.demo.journey import PATIENCE, Step, Traveller
-from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, fresh, furnish
+from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, environment, fresh, furnish
 from workers.process import reachable
 from workers.supervisor import port_problem
 
@@ -92,12 +91,10 @@ def _station(ocpp: str, stand: Stand) -> SimulatedStation:
 async def _gateway(data: Path, api_port: int, ocpp_port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
     """``ocpi-gateway up`` as an operator would start it, and nothing of the caller's own settings in it."""
     words = ["up", "--data", str(data), "--api-port", str(api_port), "--ocpp-port", str(ocpp_port)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    environment["GATEWAY_ALLOW_PRIVATE_CALLBACKS"] = "true"
     with (data / "up.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", *words],
-            env=environment,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -41,6 +41,12 @@ STANDS = tuple(
 )
 
 
+def environment() -> dict[str, str]:
+    """The caller's, but for its own settings of a gateway; partners on this machine may be called."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return kept | {"GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true"}
+
+
 def fresh(data: Path) -> None:
     """An empty data directory; a directory that no demonstration made is left alone."""
     if data.exists() and any(data.iterdir()):
@@ -70,7 +76,7 @@ def _command(data: Path, say: Any, *words: str) -> None:
         [sys.executable, "-m", "workers", *words, "--data", str(data)],
         capture_output=True,
         text=True,
-        env=os.environ | {"GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true"},
+        env=environment(),
         check=False,
     )
     if done.returncode != 0:
