@@ -226,7 +226,7 @@ async def test_a_house_that_cannot_take_the_station_closes_the_socket(house: Hou
     house.connected = stumble  # type: ignore[method-assign]
     async with node(house, redis) as one, station(one.node.port) as cs:
         assert await cs.gone() == 1011
-        await until(lambda: one.node.stations == 0)
+        await until(lambda: ("disconnected", "CS-1") in house.log)
         assert await holder(redis) is None
 
 
