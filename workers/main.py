@@ -11,6 +11,7 @@ from workers import api as api_process
 from workers import bridge as bridge_process
 from workers import up as everything
 from workers import worker as worker_process
+from workers.bench.cli import bench
 
 app = typer.Typer(
     name="ocpi-gateway",
@@ -58,6 +59,7 @@ def worker(data: Data = None) -> None:
 
 
 add_to(app)
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:
