@@ -1,9 +1,10 @@
 """Commands, the story: judged and written down, or refused; taken back when nobody can carry them out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands, judgement, reservations
 from gateway.asked import Asked, Refusal, Said
@@ -19,14 +20,14 @@ from ocpp_bridge.orders import ORDER
 
 def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
     """Judge a command and write down what was decided: from the commit on, an accepted one is owed a result."""
-    key = asked.duplicate_key
-    if key is not None and (before := commands.duplicate(db, key, asked.at)) is not None:
-        return _said_before(before, rules)
+    before = _said_before(db, asked, rules)
+    if before is not None:
+        return before
     try:
         with db.begin_nested():
             taken = judgement.judge(bench := Bench(db=db, asked=asked, rules=rules, online=online))
     except Refusal as refusal:
-        return refuse(db, asked, refusal)
+        return _refused(db, asked, refusal)
     given_up = [errands.cancel(db, rules, *one, asked.at) for one in taken.before]
     said = Said(response=CommandResponseType.ACCEPTED, timeout=int(rules.settings.command_timeout.total_seconds()))
     command_id = commands.write_down(db, _row(asked, said) | _way(taken, asked, rules))
@@ -34,8 +35,33 @@ def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
     return Said(response=said.response, timeout=said.timeout, dispatch=(*given_up, command_id))
 
 
-def refuse(db: Connection, asked: Asked, refusal: Refusal) -> Said:
-    """Write a refusal down: the same POST is answered from the record, and operators see what was asked."""
+def refuse(db: Connection, asked: Asked, rules: Rules, refusal: Refusal) -> Said:
+    """Refuse a command for what can be seen without judging it."""
+    return _said_before(db, asked, rules) or _refused(db, asked, refusal)
+
+
+def recall(db: Connection, ids: Sequence[int], now: datetime) -> Said | None:
+    """The workers cannot be reached: take the command (the last of ``ids``) and the errands that go before it back,
+    unless a station may have it already (then None)."""
+    said = Said(
+        response=CommandResponseType.REJECTED,
+        status_code=StatusCode.SERVER_ERROR,
+        text="The command cannot be carried out now.",
+    )
+    response = {"response": said.response, "response_code": said.status_code, "response_text": said.text}
+    row = commands.by_id(db, ids[-1])
+    if row is None or not commands.withdraw(db, ids[-1], response, now):
+        return None
+    if row["reservation"] is not None and row["type"] == CommandType.RESERVE_NOW:
+        reservations.never_asked(db, row["reservation"], now)
+    for errand in ids[:-1]:
+        if commands.withdraw(db, errand, {}, now):
+            reservations.never_moved(db, errand, now)
+    return said
+
+
+def _refused(db: Connection, asked: Asked, refusal: Refusal) -> Said:
+    """Written down too: the same POST is answered from the record, and operators see what was asked."""
     row = _row(asked, refusal.said) | {
         "state": CommandState.CONCLUDED,
         "concluded_at": asked.at,
@@ -44,22 +70,6 @@ def refuse(db: Connection, asked: Asked, refusal: Refusal) -> Said:
     }
     commands.write_down(db, row)
     return refusal.said
-
-
-def recall(db: Connection, command_id: int, now: datetime) -> Said | None:
-    """The workers cannot be reached: take the command back, unless a station may have it already (then None)."""
-    said = Said(
-        response=CommandResponseType.REJECTED,
-        status_code=StatusCode.SERVER_ERROR,
-        text="The command cannot be carried out now.",
-    )
-    response = {"response": said.response, "response_code": said.status_code, "response_text": said.text}
-    row = commands.by_id(db, command_id)
-    if row is None or not commands.withdraw(db, command_id, response, now):
-        return None
-    if row["reservation"] is not None and row["type"] == CommandType.RESERVE_NOW:
-        reservations.never_asked(db, row["reservation"], now)
-    return said
 
 
 def _row(asked: Asked, said: Said) -> dict[str, Any]:
@@ -96,7 +106,12 @@ def _way(taken: Taken, asked: Asked, rules: Rules) -> dict[str, Any]:
     }
 
 
-def _said_before(row: RowMapping, rules: Rules) -> Said:
+def _said_before(db: Connection, asked: Asked, rules: Rules) -> Said | None:
+    """What the same POST was answered."""
+    key = asked.duplicate_key
+    row = commands.duplicate(db, key, asked.at) if key is not None else None
+    if row is None:
+        return None
     accepted = row["response"] == CommandResponseType.ACCEPTED
     return Said(
         response=CommandResponseType(row["response"]),

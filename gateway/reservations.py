@@ -76,6 +76,13 @@ def never_asked(db: Connection, reservation_id: int, now: datetime) -> None:
     reservations.become(db, reservation_id, ReservationState.REFUSED, now)
 
 
+def never_moved(db: Connection, errand: int, now: datetime) -> None:
+    """The errand that was to cancel it where it was is taken back: the party's reservation is this one again."""
+    row = commands.by_id(db, errand)
+    if row is not None and row["reservation"] is not None:
+        reservations.change(db, row["reservation"], now, superseded=False)
+
+
 def was_used(db: Connection, reservation_id: int | None) -> bool:
     if reservation_id is None:
         return False

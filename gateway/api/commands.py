@@ -76,7 +76,7 @@ async def take(office: Office, asked: Asked) -> Said:
     try:
         await _guard(office, asked)
     except Refusal as refusal:
-        return await office.store.write(commands.refuse, asked, refusal)
+        return await office.store.write(commands.refuse, asked, office.rules, refusal)
     stations = await office.store.read(stations_concerned, asked)
     try:
         held = await office.online(stations)
@@ -87,7 +87,7 @@ async def take(office: Office, asked: Asked) -> Said:
     said = await office.store.write(commands.receive, asked, office.rules, online)
     if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):
         return said
-    return await office.store.write(commands.recall, said.dispatch[-1], utc_now()) or said
+    return await office.store.write(commands.recall, said.dispatch, utc_now()) or said
 
 
 async def _guard(office: Office, asked: Asked) -> None:
