@@ -1,4 +1,4 @@
-"""The real parts that tests run against, started when asked for: for each test process a Valkey, a PostgreSQL, gateways."""
+"""The real parts that tests run against: a Valkey, a PostgreSQL and gateways, started when asked for."""
 
 import itertools
 import os

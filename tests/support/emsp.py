@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
 from gateway.simulators.emsp import Callback, SimulatedEmsp
 from ocpi.commands import CommandResponse
 from ocpi.dialects import DIALECTS
+from ocpi.envelope import Envelope
 from ocpi.headers import Encoding, Party, authorization
 
 VERSION = "2.2.1"
@@ -20,7 +22,7 @@ class Told:
     """What was answered at once."""
 
     http: int
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     json: Any
     #: The name in the command's response_url.
     name: str = ""
@@ -45,7 +47,9 @@ class Emsp(SimulatedEmsp):
         super().__init__(token=token_out)
         self.api, self.partner_id, self.party, self.token_in = api, partner_id, party, token_in
 
-    def token_body(self, uid: str = "APP-USER-1", type: str = "APP_USER", party: Party | None = None, **changes) -> dict:
+    def token_body(
+        self, uid: str = "APP-USER-1", type: str = "APP_USER", party: Party | None = None, **changes
+    ) -> dict:
         owner = party or self.party
         return {
             "country_code": owner.country_code,
@@ -75,40 +79,56 @@ class Emsp(SimulatedEmsp):
             "OCPI-to-country-code": "NL",
             "OCPI-to-party-id": "CPO",
         } | {key.replace("_", "-"): value for key, value in headers.items()}
-        kept = {key: value for key, value in sent.items() if value is not None}
-        url = f"{self.api}/ocpi/cpo/{version}/commands/{command}"
-        content = {"data": body} if isinstance(body, bytes | str) else {"json": body}
-        async with aiohttp.ClientSession() as client, client.post(url, headers=kept, allow_redirects=False, **content) as r:
-            told = Told(r.status, dict(r.headers), await r.json(content_type=None), name)
+        told = await self._exchange("POST", f"/ocpi/cpo/{version}/commands/{command}", sent, body)
         if told.json.get("data") is not None:  # field by field, and nothing else
             assert CommandResponse.model_validate(told.json["data"]).wire() == told.json["data"]
+        told.name = name
         return told
 
     async def get(self, path: str, **headers: str | None) -> Told:
+        return await self.ask("GET", path, **headers)
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str | None) -> Told:
+        """Any request; a header of None is left out, and there are no routing headers unless they are given."""
         sent = {
             "Authorization": authorization(self.token_in, Encoding.BASE64),
             "X-Request-ID": str(uuid.uuid4()),
             "X-Correlation-ID": str(uuid.uuid4()),
         } | {key.replace("_", "-"): value for key, value in headers.items()}
-        kept = {key: value for key, value in sent.items() if value is not None}
-        async with aiohttp.ClientSession() as client, client.get(f"{self.api}{path}", headers=kept) as r:
-            return Told(r.status, dict(r.headers), await r.json(content_type=None))
+        return await self._exchange(method, path, sent, body)
 
-    async def reserve(self, location: str, evse: str | None = "E1", *, id: str = "R-1", minutes: float = 60, **more) -> Told:
+    async def _exchange(self, method: str, path: str, headers: dict[str, str | None], body: Any) -> Told:
+        kept = {name: value for name, value in headers.items() if value is not None}
+        content = {"data": body} if isinstance(body, bytes | str) else {"json": body}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.request(method, f"{self.api}{path}", headers=kept, allow_redirects=False, **content) as answer,
+        ):
+            told = Told(answer.status, answer.headers, await answer.json(content_type=None))
+        must_be_an_answer(told, kept)
+        return told
+
+    async def reserve(
+        self, location: str, evse: str | None = "E1", *, id: str = "R-1", minutes: float = 60, **more
+    ) -> Told:
         body = {
             "token": more.pop("token", None) or self.token_body(),
             "expiry_date": moment(minutes=minutes),
             "reservation_id": id,
             "location_id": location,
         }
-        return await self.send("RESERVE_NOW", body | ({"evse_uid": evse} if evse else {}) | more.pop("body", {}), **more)
+        return await self.send(
+            "RESERVE_NOW", body | ({"evse_uid": evse} if evse else {}) | more.pop("body", {}), **more
+        )
 
     async def cancel(self, id: str = "R-1", **more) -> Told:
         return await self.send("CANCEL_RESERVATION", {"reservation_id": id}, **more)
 
     async def start_session(self, location: str, evse: str | None = "E1", **more) -> Told:
         body = {"token": more.pop("token", None) or self.token_body(), "location_id": location}
-        return await self.send("START_SESSION", body | ({"evse_uid": evse} if evse else {}) | more.pop("body", {}), **more)
+        return await self.send(
+            "START_SESSION", body | ({"evse_uid": evse} if evse else {}) | more.pop("body", {}), **more
+        )
 
     async def stop_session(self, session_id: str, **more) -> Told:
         return await self.send("STOP_SESSION", {"session_id": session_id}, **more)
@@ -138,6 +158,15 @@ class Emsp(SimulatedEmsp):
         for one in told.json["data"]:
             assert DIALECTS[version].session.model_validate(one).wire() == one
         return told.json["data"]
+
+
+def must_be_an_answer(told: Told, sent: dict[str, str]) -> None:
+    """What is true of every OCPI answer: an envelope, no null and nothing else in it, and the caller's ids."""
+    assert told.headers["Content-Type"] == "application/json"
+    assert Envelope[Any].model_validate(told.json).wire() == told.json
+    for name in ("X-Request-ID", "X-Correlation-ID"):
+        assert told.headers[name]
+        assert told.headers[name] == sent.get(name, told.headers[name])
 
 
 def moment(**from_now: float) -> str:
