@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +20,7 @@ from ocpp_bridge.line import Pace, Surroundings
 from ocpp_bridge.listener import Limits, Listener
 from ocpp_bridge.mailbox import Kind, Letter
 from ocpp_bridge.registry import Registry
+from ocpp_bridge.rhythm import Rhythm
 from ocpp_bridge.station import Session
 from ocpp_bridge.wire import Wire
 
@@ -33,25 +33,6 @@ REDIS_TROUBLE = (RedisError, OSError)
 SLICE = 256
 
 Undeliverable = Callable[[str], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rhythm:
-    """The node's times, in seconds."""
-
-    lease: float = 45.0
-    renewal: float = 15.0
-    #: While Redis is away, or a station could not be registered.
-    retry: float = 1.0
-    #: A new station waits no longer for Redis before it is served.
-    registration: float = 2.0
-    #: A sign of life reaches the house at most so often for one station.
-    heard: float = 10.0
-    #: Running calls may end before the sockets are closed.
-    drain: float = 30.0
-    #: Two boxes that fight for one identity: a socket younger than ``flap`` is replaced only after ``flap_pause``.
-    flap: float = 5.0
-    flap_pause: float = 2.0
 
 
 class Node:
@@ -98,6 +79,7 @@ class Node:
         self._duties = [
             asyncio.create_task(self._read_letters()),
             asyncio.create_task(self._keep(self._renew)),
+            asyncio.create_task(self._keep(self._notice_loss)),
             asyncio.create_task(self._keep(self._tell_heard)),
         ]
 
@@ -204,6 +186,8 @@ class Node:
             await asyncio.sleep(pause)
             try:
                 pause = await duty()
+            except REDIS_TROUBLE:
+                pause = self._rhythm.retry
             except Exception:
                 log.exception("A duty of the node failed", node=self.name)
                 pause = self._rhythm.retry
@@ -223,6 +207,12 @@ class Node:
         self._redis_away = False
         await self._catch_up()
         return self._rhythm.retry if self._redis_away else self._rhythm.renewal
+
+    async def _notice_loss(self) -> float:
+        """Redis was emptied: it is told at once who is here, not at the next renewal; until then they seem offline."""
+        if not await self.registry.is_known():
+            await self._renew()
+        return self._rhythm.retry
 
     async def _catch_up(self) -> None:
         """Register who came while Redis was away, and bring the orders that had to wait."""

@@ -81,5 +81,5 @@ class AskAbilities:
 
 Order = ReserveNow | CancelReservation | RequestStart | RequestStop | Unlock | AskAbilities
 
-#: How an order is written down in the database: ``ORDER.dump_python(order, mode="json")`` and ``ORDER.validate_python``.
+#: How an order is written down: ``ORDER.dump_python(order, mode="json")``, and read: ``ORDER.validate_python``.
 ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="kind")])

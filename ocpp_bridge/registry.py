@@ -129,6 +129,10 @@ class Registry:
             _, *answers = await pipe.execute()
         return [part[place - 1] for part, places in zip(slices, answers, strict=True) for place in places]
 
+    async def is_known(self) -> bool:
+        """Redis has this node's sign of life; not after it lost what it held."""
+        return bool(await self._redis.exists(_node_key(self.node)))
+
     async def release(self, station: str, epoch: int) -> bool:
         """Let the station go; False when a newer socket has it, here or elsewhere."""
         self._forget(station, epoch)

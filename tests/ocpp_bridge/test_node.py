@@ -14,8 +14,9 @@ from ocpp_bridge.answers import Ending
 from ocpp_bridge.events import Registration
 from ocpp_bridge.listener import Limits
 from ocpp_bridge.mailbox import Kind, Letter, post
-from ocpp_bridge.node import Node, Rhythm
+from ocpp_bridge.node import Node
 from ocpp_bridge.registry import Holder, Registry, holders
+from ocpp_bridge.rhythm import Rhythm
 from tests.ocpp_bridge.house import House, Station, station, until
 from workers.valkey import running
 
@@ -99,6 +100,15 @@ async def test_a_station_is_registered_while_it_is_connected(house: House, redis
 
 async def test_a_letter_brings_an_order_to_the_station(house: House, redis: Redis) -> None:
     async with node(house, redis) as one, one.station() as cs:
+        await carried(redis, house, cs)
+
+
+async def test_an_emptied_redis_is_told_at_once_who_is_here(house: House, redis: Redis) -> None:
+    seldom = Rhythm(renewal=600, retry=0.05)
+    async with node(house, redis, rhythm=seldom) as one, one.station() as cs:
+        await held(redis)
+        await redis.flushdb()
+        await held(redis)
         await carried(redis, house, cs)
 
 
