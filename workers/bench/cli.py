@@ -35,18 +35,23 @@ def commands(
     """Commands a second from POST to callback: the whole gateway beside a bare relay, in turn, under the same load."""
     plan = QUICK if quick else Plan(seconds=seconds, rounds=rounds, stations=stations, in_flight=in_flight)
     if problem := plan.problem:
-        raise typer.BadParameter(problem)
+        raise _failed(problem, 2)
     try:
         figures = asyncio.run(_until_told_to_stop(plan))
-    except (Broken, TimeoutError) as problem:
-        typer.echo(str(problem) or "The benchmark took too long.", err=True)
-        raise typer.Exit(1) from None
+    except Broken as broken:
+        raise _failed(str(broken)) from None
+    except TimeoutError:
+        raise _failed("The benchmark took too long.") from None
     except asyncio.CancelledError:
-        raise typer.Exit(1) from None
+        raise _failed("The benchmark was stopped.") from None
     _show(figures, as_json)
-    if failure := verdict(figures):
-        typer.echo(failure, err=True)
-        raise typer.Exit(1)
+    if problem := verdict(figures):
+        raise _failed(problem)
+
+
+def _failed(sentence: str, status: int = 1) -> typer.Exit:
+    typer.echo(sentence, err=True)
+    return typer.Exit(status)
 
 
 async def _until_told_to_stop(plan: Plan) -> dict[str, Any]:

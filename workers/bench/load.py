@@ -79,8 +79,13 @@ class Emsp:
         self._faults: Counter[str] = Counter()
 
     async def start(self) -> None:
-        server = await asyncio.get_running_loop().create_server(lambda: Hearing(self.heard), HOST, 0)
-        self._callbacks = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/callbacks/"
+        self._server = await asyncio.get_running_loop().create_server(lambda: Hearing(self.heard), HOST, 0)
+        self._callbacks = f"http://{HOST}:{self._server.sockets[0].getsockname()[1]}/callbacks/"
+
+    def stop(self) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.close()
 
     def heard(self, path: str, body: bytes) -> None:
         awaited = self._awaited.pop(path.rpartition("/")[2], None)
@@ -174,6 +179,7 @@ async def main(api_port: int, stations: int) -> None:
     settle_memory()
     async for words in asked():
         tell(await emsp.run(**words))
+    emsp.stop()
 
 
 if __name__ == "__main__":
