@@ -1,7 +1,22 @@
-"""The operators' commands, gathered."""
+"""All the operators' commands, for the entry point to add to its own."""
+
+from collections.abc import Mapping
 
 import typer
 
+from gateway.cli import commands, cpo, db, locations, partner, simulate, stations
+
+NOUNS: Mapping[str, typer.Typer] = {
+    "db": db.app,
+    "cpo": cpo.app,
+    "partner": partner.app,
+    "locations": locations.app,
+    "stations": stations.app,
+    "commands": commands.app,
+    "simulate": simulate.app,
+}
+
 
 def add_to(app: typer.Typer) -> None:
-    """Mount every operators' command on ``app``."""
+    for name, noun in NOUNS.items():
+        app.add_typer(noun, name=name)

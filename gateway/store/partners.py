@@ -18,6 +18,11 @@ def by_token(db: Connection, hashes: Sequence[str]) -> Partner | None:
     return None if row is None else _partner(row)
 
 
+def has_token(db: Connection, hashes: Sequence[str]) -> bool:
+    """Whether one of these is, or ever was, the token of a connection: a removed one keeps its own."""
+    return db.execute(select(partner.c.id).where(partner.c.token_in.in_(hashes))).first() is not None
+
+
 def by_id(db: Connection, partner_id: int) -> Partner:
     return _partner(db.execute(select(partner).where(partner.c.id == partner_id)).mappings().one())
 

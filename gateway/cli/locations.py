@@ -1,0 +1,120 @@
+"""`locations`: what partners see of us, and which station each of their names is."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, RowMapping
+
+from gateway import importing
+from gateway.cli.opening import Data, Json, reading, told, writing
+from gateway.cli.printing import remark, say, tell_json, tell_table
+from gateway.domain import imported
+from gateway.store import bindings
+
+app = typer.Typer(help="Locations, and the stations that they are bound to.", no_args_is_help=True)
+
+_FILE_HELP = (
+    'JSON: {"locations": [OCPI Location…], "stations": [{"id", "password", "security_profile"}], '
+    '"bindings": [{"location_id", "evse_uid", "connector_id", "station", "evse", "connector"}]}'
+)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE_HELP)], data: Data = None, json: Json = False
+) -> None:
+    """Import Locations, stations and bindings: all of the file, or nothing when anything in it is wrong."""
+    with told():
+        contents = imported.read(file.read_bytes())
+    with writing(data) as house:
+        counts = importing.bring_in(house.db, contents)
+    if json:
+        tell_json(asdict(counts))
+    else:
+        brought = [_counted(getattr(counts, name), name) for name in ("locations", "evses", "connectors")]
+        brought += [_counted(counts.stations, "stations"), _counted(counts.bindings, "bindings")]
+        say(f"Imported {', '.join(brought)}.")
+    if counts.unbound_evses:
+        remark(
+            f"{_counted(counts.unbound_evses, 'evses')} bound to no station: no command for them can be carried out."
+        )
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """List Locations, their EVSEs and what they are bound to."""
+    with reading(data) as house:
+        found = _locations(house.db)
+    if json:
+        tell_json(found)
+        return
+    columns = ("Location", "Party", "Name", "EVSE", "Status", "Connectors", "Capabilities", "Station")
+    tell_table(columns, _rows(found), "There is no Location yet; bring some with locations import.")
+
+
+def as_in_file(binding: RowMapping) -> dict[str, Any]:
+    """A binding in the words of the file that it was imported from."""
+    names = ("location_id", "evse_uid", "connector_id", "station")
+    station = {"evse": binding["station_evse"], "connector": binding["station_connector"]}
+    return {name: binding[name] for name in names} | station
+
+
+def spot(binding: dict[str, Any]) -> str:
+    """``CS-1 2/1``: the station's own evseId and connectorId, ``-`` for what is not said."""
+    return f"{binding['station']} {binding['evse'] or '-'}/{binding['connector'] or '-'}"
+
+
+def _counted(number: int, name: str) -> str:
+    singular = {"evses": "EVSE"}.get(name, name.removesuffix("s"))
+    return f"{number} {singular if number == 1 else f'{singular}s'}"
+
+
+def _locations(db: Connection) -> list[dict[str, Any]]:
+    evses, connectors = _by("location", bindings.evses(db)), _by("evse", bindings.connectors(db))
+    bound = _by("evse", bindings.bindings(db))
+    return [
+        {
+            "country_code": one["country_code"],
+            "party_id": one["party_id"],
+            "id": one["location_id"],
+            "name": one["body"].get("name"),
+            "last_updated": one["last_updated"],
+            "evses": [_evse(evse, connectors[evse["id"]], bound[evse["id"]]) for evse in evses[one["id"]]],
+        }
+        for one in bindings.locations(db)
+    ]
+
+
+def _evse(evse: RowMapping, connectors: Sequence[RowMapping], bound: Sequence[RowMapping]) -> dict[str, Any]:
+    return {
+        "uid": evse["evse_uid"],
+        "status": evse["status"],
+        "capabilities": evse["capabilities"],
+        "connectors": [one["connector_id"] for one in connectors],
+        "bindings": [as_in_file(one) for one in bound],
+    }
+
+
+def _by(name: str, rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
+    sorted_: defaultdict[int, list[RowMapping]] = defaultdict(list)
+    for row in rows:
+        sorted_[row[name]].append(row)
+    return sorted_
+
+
+def _rows(found: Iterable[dict[str, Any]]) -> Iterable[tuple[str, ...]]:
+    for one in found:
+        location = (one["id"], f"{one['country_code']}*{one['party_id']}", one["name"] or "")
+        for evse in one["evses"]:
+            stations = ", ".join(
+                f"{binding['connector_id']}: {spot(binding)}" if binding["connector_id"] else spot(binding)
+                for binding in evse["bindings"]
+            )
+            told = (evse["uid"], evse["status"], ", ".join(evse["connectors"]), ", ".join(evse["capabilities"]))
+            yield (*location, *told, stations)
+        if not one["evses"]:
+            yield (*location, "", "", "", "", "")

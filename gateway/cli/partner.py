@@ -1,0 +1,202 @@
+"""`partner`: who may send us commands, and where we may call them."""
+
+import base64
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from gateway.cli.opening import Data, Json, Refused, one_of, reading, writing
+from gateway.cli.parties import Country, PartyId, read_name, read_party
+from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table
+from gateway.domain.lifecycle import PartnerState
+from gateway.domain.parties import Partner
+from gateway.house import utc_now
+from gateway.outgoing.guard import UrlRefused, check_target, plain_host
+from gateway.secrets import Secrets, open_secrets
+from gateway.store import partners
+from ocpi.dialects import DIALECTS, NEWEST
+from ocpi.headers import Encoding, token_candidates
+
+app = typer.Typer(help="Partners: the eMSPs and hubs that may send us commands.", no_args_is_help=True)
+
+NO_HOSTS = "No --callback-host: every response_url of theirs will be refused, and so every command."
+
+Which = Annotated[str, typer.Argument(metavar="PARTNER", help="Its name or its id.")]
+
+
+class Role(StrEnum):
+    """What a partner may be."""
+
+    EMSP = "EMSP"
+    HUB = "HUB"
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Option("--name", metavar="N", help="A name, for people and for the other commands.")],
+    country: Country,
+    party: PartyId,
+    token_in: Annotated[str, typer.Option("--token-in", metavar="T", help="What they send us, not Base64.")],
+    token_out: Annotated[str, typer.Option("--token-out", metavar="T", help="What we send them, not Base64.")],
+    role: Annotated[
+        Role, typer.Option(metavar="EMSP|HUB", case_sensitive=False, help="A hub speaks for many eMSPs.")
+    ] = Role.EMSP,
+    version: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(DIALECTS), parser=one_of(DIALECTS), help="The OCPI version in which we call them."
+        ),
+    ] = NEWEST.version,
+    callback_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host that their response_url may name, as written in URLs; repeatable."),
+    ] = None,
+    allow_unlock: Annotated[bool, typer.Option("--allow-unlock", help="They may send UNLOCK_CONNECTOR.")] = False,
+    lenient_token: Annotated[
+        bool, typer.Option("--lenient-token", help="Their Token objects may lack required fields.")
+    ] = False,
+    raw_token: Annotated[bool, typer.Option("--raw-token", help="Send them the token as it is, not Base64.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Add a partner; it may call us from now on."""
+    with writing(data) as house:
+        secrets = open_secrets(house.settings)
+        new = Partner(
+            id=0,
+            name=_free_name(house.db, read_name(name)),
+            party=read_party(country, party),
+            role=role,
+            version=version,
+            token_out=secrets.seal(_token("--token-out", token_out)),
+            encoding=Encoding.RAW if raw_token else Encoding.BASE64,
+            callback_hosts=tuple(dict.fromkeys(map(_host, callback_host or ()))),
+            allow_unlock=allow_unlock,
+            lenient_token=lenient_token,
+            state=PartnerState.ACTIVE,
+        )
+        hashed = _unused(house.db, secrets, _token("--token-in", token_in))
+        added = find(house.db, str(partners.add(house.db, new, hashed, utc_now())))
+    if json:
+        tell_json(_told(added))
+    else:
+        say(f"{added.name} ({added.party}, {added.role}) is partner {added.id} now.")
+    if not added.callback_hosts:
+        remark(NO_HOSTS)
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """List the partners, removed ones too."""
+    with reading(data) as house:
+        found = partners.everyone(house.db)
+    if json:
+        tell_json([_told(one) for one in found])
+        return
+    columns = ("Id", "Name", "Party", "Role", "OCPI", "State", "Callback hosts", "Unlock")
+    rows = [
+        (p.id, p.name, p.party, p.role, p.version, p.state, ", ".join(p.callback_hosts), p.allow_unlock) for p in found
+    ]
+    tell_table(columns, rows, "There is no partner yet; add one with partner add.")
+
+
+@app.command()
+def show(which: Which, data: Data = None, json: Json = False) -> None:
+    """Show a partner; its tokens are not shown to anybody."""
+    with reading(data) as house:
+        found = find(house.db, which)
+    if json:
+        tell_json(_told(found))
+        return
+    hosts = ", ".join(found.callback_hosts) or "none: every response_url of theirs is refused"
+    told = _told(found) | {"callback_hosts": hosts}
+    tell_facts({name.replace("_", " ").capitalize(): value for name, value in told.items()})
+
+
+@app.command()
+def suspend(which: Which, data: Data = None) -> None:
+    """Let a partner in no more, until it is resumed; its token is answered with HTTP 401."""
+    _become(data, which, PartnerState.SUSPENDED)
+
+
+@app.command()
+def resume(which: Which, data: Data = None) -> None:
+    """Let a suspended partner in again."""
+    _become(data, which, PartnerState.ACTIVE)
+
+
+@app.command()
+def remove(which: Which, data: Data = None) -> None:
+    """Let a partner in never again; what it did is kept, and its name may be given anew."""
+    _become(data, which, PartnerState.REMOVED)
+
+
+def _become(data: Data, which: str, wanted: PartnerState) -> None:
+    with writing(data) as house:
+        found = find(house.db, which)
+        if not partners.become(house.db, found.id, wanted):
+            cannot = "already" if found.state == wanted else f"and cannot become {wanted}"
+            raise Refused(f"{found.name} (partner {found.id}) is {found.state} {cannot}.")
+    say(f"{found.name} (partner {found.id}) is {wanted} now.")
+
+
+def find(db: Connection, which: str) -> Partner:
+    """By name, else by id; names have more than digits, so no word means two partners."""
+    found = partners.by_name(db, which) or next((one for one in partners.everyone(db) if str(one.id) == which), None)
+    if found is None:
+        raise Refused(f"There is no partner {which!r}.")
+    return found
+
+
+def _free_name(db: Connection, name: str) -> str:
+    if name.isdecimal():
+        raise Refused("--name needs more than digits: those are ids.")
+    taken = partners.by_name(db, name)
+    if taken is not None:
+        raise Refused(f"There is a partner {name!r} already (id {taken.id}, {taken.state}).")
+    return name
+
+
+def _token(option: str, token: str) -> str:
+    if not re.fullmatch("[!-~]{1,64}", token):
+        raise Refused(f"{option} is 1 to 64 printable ASCII characters without spaces.")
+    return token
+
+
+def _unused(db: Connection, secrets: Secrets, token: str) -> str:
+    """The token's hash. A token that is another's in Base64, or the other way round, could mean either of them."""
+    spellings = {token, base64.b64encode(token.encode()).decode(), *token_candidates(f"Token {token}")}
+    if partners.has_token(db, [secrets.token_hash(one) for one in spellings]):
+        raise Refused("This --token-in is in use, or was a removed partner's; make a new one.")
+    return secrets.token_hash(token)
+
+
+def _host(host: str) -> str:
+    """A host as URLs have it; one that could never be called is refused now."""
+    try:
+        if plain_host(f"https://{host}") != host:
+            raise UrlRefused("A host has no scheme, port or path.")
+        check_target("https", host, allow_private=True)
+    except UrlRefused as refusal:
+        why = f"is no host that can be called: {refusal} Write a name, an IPv4 address or an [IPv6] address."
+        raise Refused(f"--callback-host {host!r} {why}") from None
+    return host.lower()
+
+
+def _told(one: Partner) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "country_code": one.party.country_code,
+        "party_id": one.party.party_id,
+        "role": one.role,
+        "version": one.version,
+        "state": one.state,
+        "callback_hosts": list(one.callback_hosts),
+        "allow_unlock": one.allow_unlock,
+        "lenient_token": one.lenient_token,
+        "token_out_encoding": one.encoding,
+    }

@@ -1,0 +1,116 @@
+"""`stations`: the hardware, and what it told of itself."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, RowMapping
+
+from gateway.cli.locations import as_in_file, spot
+from gateway.cli.opening import Data, Json, Refused, reading
+from gateway.cli.printing import moment, tell_facts, tell_json, tell_table, tell_title
+from gateway.store import bindings, stations
+
+app = typer.Typer(help="Charging stations.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """List the stations and whether they are connected."""
+    with reading(data) as house:
+        found = [_told(house.db, row) for row in stations.everyone(house.db)]
+    if json:
+        tell_json(found)
+        return
+    columns = ("Id", "Profile", "Protocol", "Registration", "Connected", "Last heard", "Bound to")
+    rows = [
+        (
+            one["id"],
+            one["security_profile"],
+            one["subprotocol"],
+            one["registration"],
+            _connection(one),
+            one["heard_at"],
+            ", ".join(_name(each) for each in one["bindings"]),
+        )
+        for one in found
+    ]
+    tell_table(columns, rows, "There is no station yet; bring some with locations import.")
+
+
+@app.command()
+def show(
+    station: Annotated[str, typer.Argument(metavar="ID", help="The station's identity.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show a station: its connection, what it told at boot and since, and where it is."""
+    with reading(data) as house:
+        row = stations.find(house.db, station)
+        if row is None:
+            raise Refused(f"There is no station {station!r}.")
+        found = _told(house.db, row)
+    if json:
+        tell_json(found)
+        return
+    tell_facts(_facts(found))
+    tell_title("Connectors")
+    columns = ("EVSE", "Connector", "Status", "Error", "Told")
+    told = [(one["evse"] or "-", *(one[key] for key in _STATUS[1:])) for one in found["connectors"]]
+    tell_table(columns, told, "It told no status yet.")
+    tell_title("Bound to")
+    tell_table(("Location", "EVSE", "Connector", "At the station"), _bound(found["bindings"]), "Bound to nothing.")
+
+
+_STATUS = ("evse", "connector", "status", "error", "told_at")
+_COLUMNS = (
+    "id",
+    "security_profile",
+    "subprotocol",
+    "registration",
+    "connected_at",
+    "disconnected_at",
+    "heard_at",
+    "booted_at",
+    "boot",
+    "abilities",
+)
+
+
+def _told(db: Connection, row: RowMapping) -> dict[str, Any]:
+    """All that may be shown; the password's hash may not."""
+    return {
+        **{name: row[name] for name in _COLUMNS},
+        "connected": row["connected_at"] is not None and row["disconnected_at"] is None,
+        "connectors": [{name: one[name] for name in _STATUS} for one in stations.statuses(db, row["id"])],
+        "bindings": [as_in_file(one) for one in bindings.bindings(db, row["id"])],
+    }
+
+
+def _connection(one: dict[str, Any]) -> str:
+    if one["connected"]:
+        return f"since {moment(one['connected_at'])}"
+    return f"no, lost {moment(one['disconnected_at'])}" if one["disconnected_at"] else "never"
+
+
+def _name(binding: dict[str, Any]) -> str:
+    names = (binding["location_id"], binding["evse_uid"], binding["connector_id"])
+    return "/".join(name for name in names if name is not None)
+
+
+def _facts(one: dict[str, Any]) -> dict[str, object]:
+    return {
+        "Id": one["id"],
+        "Security profile": one["security_profile"],
+        "Protocol": one["subprotocol"],
+        "Connected": _connection(one),
+        "Last heard": one["heard_at"],
+        "Registration": one["registration"],
+        "Booted": one["booted_at"],
+        **{f"Boot {name}": value for name, value in (one["boot"] or {}).items()},
+        **{f"Ability {name}": value for name, value in (one["abilities"] or {}).items()},
+    }
+
+
+def _bound(found: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
+    return [(one["location_id"], one["evse_uid"], one["connector_id"] or "every one", spot(one)) for one in found]

@@ -1,0 +1,83 @@
+"""A command's timeline: every step from the POST to its last callback, in the order of time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from ocpp_bridge.answers import ANSWER
+
+#: As ``gateway.store.commands.callbacks_of`` gives them.
+Callbacks = Sequence[tuple[RowMapping, Sequence[RowMapping]]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened to a command."""
+
+    at: datetime
+    name: str
+    what: str
+
+
+def timeline(row: RowMapping, callbacks: Callbacks) -> list[Step]:
+    """The steps so far, oldest first; of those at the same moment, in the order in which they follow."""
+    steps = [*_command(row)]
+    for callback, attempts in callbacks:
+        steps += _callback(callback, attempts)
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _command(row: RowMapping) -> Iterable[Step]:
+    yield Step(row["received_at"], "received", _asked(row))
+    if row["dispatched_at"]:
+        yield Step(row["dispatched_at"], "dispatched", f"to the node that holds {row['station']}")
+    if row["sent_at"]:
+        yield Step(row["sent_at"], "sent", f"{row['station']} was asked: {_order(row['order'])}")
+    if row["answered_at"]:
+        yield Step(row["answered_at"], "answered", _answer(row))
+    if row["concluded_at"]:
+        yield Step(row["concluded_at"], "concluded", _joined(row["result"], row["result_text"]))
+
+
+def _callback(callback: RowMapping, attempts: Sequence[RowMapping]) -> Iterable[Step]:
+    for number, attempt in enumerate(attempts, 1):
+        yield Step(attempt["at"], f"callback {number}", f"{callback['result']} to {callback['url']}: {_ended(attempt)}")
+    if callback["ended_at"]:
+        yield Step(callback["ended_at"], callback["state"].lower(), f"{callback['result']} to {callback['url']}")
+
+
+def _asked(row: RowMapping) -> str:
+    if row["partner"] is None:
+        return f"{row['type']} of the house's own"
+    said = _joined(f"answered {row['response']} ({row['response_code']})", row["response_text"])
+    return f"{row['type']} of {row['from_country']}*{row['from_party']}, {said}"
+
+
+def _order(order: dict[str, Any] | None) -> str:
+    words = {name: value for name, value in (order or {}).items() if value is not None}
+    kind = words.pop("kind", "")
+    return " ".join([kind, *(f"{name}={_word(value)}" for name, value in words.items())])
+
+
+def _word(value: object) -> str:
+    """Of an id token, its value and type."""
+    return ":".join(str(each) for each in value.values()) if isinstance(value, dict) else str(value)
+
+
+def _answer(row: RowMapping) -> str:
+    answer = ANSWER.validate_python(row["answer"] or {"ending": row["ending"]})
+    told = _joined(f"{answer.status} {answer.reason}".strip(), answer.detail)
+    return _joined(answer.ending, told, row["subprotocol"])
+
+
+def _ended(attempt: RowMapping) -> str:
+    http = f"HTTP {attempt['http_status']}" if attempt["http_status"] is not None else ""
+    ocpi = f"OCPI {attempt['ocpi_status']}" if attempt["ocpi_status"] is not None else ""
+    return _joined(http, ocpi, attempt["error"], f"{attempt['milliseconds']} ms")
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part)
