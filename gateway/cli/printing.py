@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import orjson
@@ -84,5 +85,11 @@ def _cell(value: object) -> Text:
 
 
 def _print(what: Table | Text) -> None:
-    width = None if sys.stdout.isatty() else _ENDLESS
-    Console(width=width).print(what)
+    if sys.stdout.isatty():
+        Console().print(what)
+        return
+    console = Console(width=_ENDLESS, file=StringIO())
+    with console.capture() as written:
+        console.print(what)
+    for line in written.get().splitlines():
+        typer.echo(line.rstrip())
