@@ -27,10 +27,12 @@ class Moved:
 
 def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) -> Moved:
     """Give every command of ``ids`` that is ripe its one result: the station's, or the clock's (P3)."""
-    moved = Moved()
-    for row in commands.to_conclude(db, ids, now):
+    ripe = commands.to_conclude(db, ids, now)
+    # Concluded by another process, which may not have come to posting what is owed.
+    moved = Moved(callbacks=callbacks.of_commands(db, set(ids) - {row["id"] for row in ripe}))
+    for row in ripe:
         meaning = refined(db, row, rules)
-        if not commands.conclude(db, row["id"], meaning.result, meaning.text, now):
+        if not commands.conclude(db, row, meaning.result, meaning.text, now):
             continue
         owed = []
         if row["partner"] is not None:

@@ -70,11 +70,14 @@ class Office:
             return False
         return True
 
-    async def dispatch(self, ids: Collection[int]) -> None:
-        """Ring the nodes that hold the commands' stations; a command whose station nobody holds is answered at once."""
-        woken = await self.store.write(commands.dispatch, ids, utc_now())
+    async def dispatch(self, ids: Collection[int]) -> list[int]:
+        """Ring the nodes that hold the commands' stations; a command whose station nobody holds is answered at once.
+
+        The callbacks that are owed now.
+        """
+        woken = await self.store.write(commands.dispatch, ids, utc_now()) if ids else []
         if not woken:
-            return
+            return []
         held = await self.online({one.station for one in woken})
         waiting = await self.store.read(commands.queued, set(held))
         most = self.rules.settings.station_queue
@@ -89,15 +92,14 @@ class Office:
             else:
                 letters.append(Letter(holder.node, one.station, holder.epoch))
         await post(self.redis, letters)
-        await self.not_sent(unsent)
+        return await self.not_sent(unsent)
 
-    async def not_sent(self, unsent: dict[int, str]) -> None:
-        """These orders will not be sent, and why: conclude them."""
-        for command_id, why in unsent.items():
-            answer = Answer(ending=Ending.NOT_SENT, detail=why)
-            await self.store.write(commands.answered, command_id, None, answer, utc_now())
-        if unsent:
-            await self.conclude(list(unsent))
+    async def not_sent(self, unsent: dict[int, str]) -> list[int]:
+        """These orders will not be sent, and why: conclude them, unless a node has taken one after all."""
+        answers = {one: Answer(ending=Ending.NOT_SENT, detail=why) for one, why in unsent.items()}
+        if answers and (ended := await self.store.write(commands.never_sent, answers, utc_now())):
+            return await self.conclude(ended)
+        return []
 
     async def conclude(self, ids: Collection[int]) -> list[int]:
         """Give the commands that are ripe their results; the callbacks that are owed now."""

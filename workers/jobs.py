@@ -24,13 +24,13 @@ class Here:
 
 def dispatch(ids: list[int]) -> None:
     """The commands are written down: ring the nodes that hold their stations."""
-    _run(Here.office.dispatch(ids))
+    if owed := _run(Here.office.dispatch(ids)):
+        post(owed)
 
 
 def conclude(ids: list[int]) -> None:
     """The commands were answered, or their time is up: give each its result, and start posting it."""
-    owed = _run(Here.office.conclude(ids))
-    if owed:
+    if owed := _run(Here.office.conclude(ids)):
         post(owed)
 
 

@@ -131,6 +131,8 @@ def record(db: Connection, attempts: Sequence[Attempt]) -> None:
 
 def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:
     """The callbacks of these commands that are still owed."""
+    if not command_ids:
+        return []
     asked = select(callback.c.id).where(callback.c.command.in_(command_ids), callback.c.state == CallbackState.DUE)
     return list(db.execute(asked).scalars())
 

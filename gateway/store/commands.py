@@ -110,7 +110,7 @@ def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str,
     )
     marked = (
         update(command)
-        .where(command.c.id.in_(oldest), command.c.state.in_(before(COMMAND, CommandState.SENT)))
+        .where(command.c.id.in_(oldest), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
         .values(state=CommandState.SENT, sent_at=now)
         .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
     )
@@ -125,14 +125,24 @@ def answered(db: Connection, command_id: int, subprotocol: str | None, answer: A
     noted = (
         update(command)
         .where(command.c.id == command_id, _OPEN, _UNANSWERED)
-        .values(
-            ending=answer.ending,
-            answer=ANSWER.dump_python(answer, mode="json", exclude_none=True),
-            subprotocol=subprotocol,
-            answered_at=now,
-        )
+        .values(subprotocol=subprotocol, **_ended(answer, now))
     )
     return db.execute(noted).rowcount == 1
+
+
+def _ended(answer: Answer, now: datetime) -> dict[str, Any]:
+    told = ANSWER.dump_python(answer, mode="json", exclude_none=True)
+    return {"ending": answer.ending, "answer": told, "answered_at": now}
+
+
+def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> list[int]:
+    """Write down of orders why they will not be sent; the ids of those that no node has taken in the meantime."""
+    waiting = update(command).where(command.c.state.in_(before(COMMAND, CommandState.SENT)))
+    return [
+        command_id
+        for command_id, answer in answers.items()
+        if db.execute(waiting.where(command.c.id == command_id).values(**_ended(answer, now))).rowcount == 1
+    ]
 
 
 def to_conclude(db: Connection, ids: Collection[int], now: datetime) -> Sequence[RowMapping]:
@@ -144,11 +154,12 @@ def to_conclude(db: Connection, ids: Collection[int], now: datetime) -> Sequence
     return db.execute(select(command).where(_OPEN, ripe, meant).order_by(command.c.id)).mappings().all()
 
 
-def conclude(db: Connection, command_id: int, result: str, text: str, now: datetime) -> bool:
-    """Give a command its result; False when it had one (first answer wins, P3)."""
+def conclude(db: Connection, judged: RowMapping, result: str, text: str, now: datetime) -> bool:
+    """Give a command its result; False when it had one, or is no longer as it was judged (first answer wins, P3)."""
     concluded = (
         update(command)
-        .where(command.c.id == command_id, command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
+        .where(command.c.id == judged["id"], command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
+        .where(command.c.state == judged["state"], command.c.ending.is_not_distinct_from(judged["ending"]))
         .values(state=CommandState.CONCLUDED, result=result, result_text=text, concluded_at=now)
     )
     return db.execute(concluded).rowcount == 1
@@ -197,9 +208,11 @@ def by_id(db: Connection, command_id: int) -> RowMapping | None:
     return db.execute(select(command).where(command.c.id == command_id)).mappings().first()
 
 
-def open_for_reservation(db: Connection, reservation_id: int) -> bool:
-    """An order about this reservation is on its way or its answer is not judged yet."""
+def open_for_reservation(db: Connection, reservation_id: int, type_: str | None = None) -> bool:
+    """An order about this reservation (of one type) is on its way or its answer is not judged yet."""
     asked = select(command.c.id).where(command.c.reservation == reservation_id, _OPEN).limit(1)
+    if type_ is not None:
+        asked = asked.where(command.c.type == type_)
     return db.execute(asked).first() is not None
 
 
