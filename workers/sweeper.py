@@ -6,7 +6,6 @@ import random
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import callbacks, reservations
 from gateway.house import utc_now
@@ -27,7 +26,7 @@ async def sweep_for_ever(office: Office) -> None:
         await asyncio.sleep(interval * random.uniform(0.75, 1.25))
         try:
             await sweep(office, posting)
-        except (SQLAlchemyError, OSError) as problem:
+        except Exception as problem:  # whatever it is, the next sweep may find better times
             log.error("the sweep failed", problem=repr(problem))
 
 
@@ -39,9 +38,8 @@ async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
     now = utc_now()
     rung_before = now - office.rules.settings.ring_again
     ring, ripe = await office.store.read(commands.due, now, rung_before, MOST)
-    if ripe:
-        await office.conclude(ripe)
-    post = asyncio.create_task(callbacks.deliver(office))
+    await asyncio.gather(*(_conclude(office, one) for one in ripe))
+    post = asyncio.create_task(_deliver(office))
     posting.add(post)
     post.add_done_callback(posting.discard)
     errands = await office.store.write(_keep_house, office)
@@ -50,6 +48,21 @@ async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
         await office.store.write(commands.rung, ring, now)
     except (RedisError, OSError) as problem:
         log.warning("stations cannot be rung for", problem=repr(problem))
+
+
+async def _conclude(office: Office, command_id: int) -> None:
+    """Each on its own: one that cannot be concluded keeps no other from its result."""
+    try:
+        await office.conclude([command_id])
+    except Exception as problem:
+        log.error("a command cannot be concluded", command_id=command_id, problem=repr(problem))
+
+
+async def _deliver(office: Office) -> None:
+    try:
+        await callbacks.deliver(office)
+    except Exception as problem:
+        log.error("callbacks could not be posted; the next sweep tries again", problem=repr(problem))
 
 
 def _keep_house(db: Connection, office: Office) -> list[int]:
