@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class Lane(Generic[T, R]):
                 results = [problem] * len(batch)
             for loop in {loop for _, _, loop in batch}:
                 told = [(f, r) for (_, f, home), r in zip(batch, results, strict=True) if home is loop]
-                if not loop.is_closed():
+                with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                     loop.call_soon_threadsafe(_tell, told)
 
     def _take(self) -> list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]]:

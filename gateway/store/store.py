@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.lane import Lane
 from gateway.store.engine import turn
@@ -64,7 +64,11 @@ class Store:
 
     def _look(self, works: Sequence[_Work]) -> Sequence[Any]:
         with self._reading.begin() as db:
-            return [_outcome(work, db) for work in works]
+            outcomes = [_outcome(work, db) for work in works]
+        # PostgreSQL refuses every statement after one that failed: then each in a transaction of its own.
+        if len(works) > 1 and any(isinstance(outcome, DBAPIError) for outcome in outcomes):
+            return [self._look([work])[0] for work in works]
+        return outcomes
 
 
 def _outcome(work: _Work, db: Connection) -> Any:
