@@ -12,8 +12,8 @@ from gateway.domain.addressing import Place
 from gateway.domain.lifecycle import ReservationState, SessionState
 from gateway.domain.tokens import authorized_until, group_token, id_token
 from gateway.house import Rules
-from gateway.reservations import reserved_as
-from gateway.store import commands, reservations, sessions, tokens, topology
+from gateway.reservations import can_be_replaced, give_up, number_at, reserved_as
+from gateway.store import reservations, sessions, tokens, topology
 from gateway.store.statements import take_number
 from gateway.whereabouts import At, Online, find_place, location_of, must_be_online
 from ocpi.commands import (
@@ -84,22 +84,20 @@ def _reserve(bench: Bench, command: ReserveNow) -> Taken:
         db, asked, at, "RESERVABLE", bench.online, prefer=held["station"] if held is not None else None, whole=True
     )
     token, group = _station_tokens(bench, command.token, place.station)
-    moved = held is not None and held["station"] != place.station
-    number = held["number"] if held is not None else take_number(db, "reservation")
+    replaces = held is not None and can_be_replaced(db, held, place.station, asked.at)
     order = orders.ReserveNow(
-        number=number,
+        number=held["number"] if held is not None and replaces else number_at(db, held, place.station),
         expiry=command.expiry_date,
         id_token=token,
         group=group,
         evse=place.station_evse,
         connector=place.station_connector,
     )
-    if held is None or moved:
-        before = [_give_up(bench, held)] if held is not None else []
-        reservation = reservations.add(db, _reservation_row(bench, command, place, order))
-    else:
+    if held is not None and replaces:
         before, reservation = [], held["id"]
-        commands.obsolete(db, reservation, asked.at)
+    else:
+        before = give_up(db, held, asked.at) if held is not None else []
+        reservation = reservations.add(db, _reservation_row(bench, command, place, order))
     return Taken(
         station=place.station,
         order=order,
@@ -110,12 +108,6 @@ def _reserve(bench: Bench, command: ReserveNow) -> Taken:
         authorization_reference=command.authorization_reference,
         before=before,
     )
-
-
-def _give_up(bench: Bench, held: RowMapping) -> tuple[str, int, int]:
-    """The reservation moves to another station: it is cancelled where it was (ocpp.md §5 #11)."""
-    reservations.change(bench.db, held["id"], bench.asked.at, superseded=True)
-    return held["station"], held["number"], held["id"]
 
 
 def _reservation_row(bench: Bench, command: ReserveNow, place: Place, order: orders.ReserveNow) -> dict[str, Any]:
@@ -186,13 +178,14 @@ def _start(bench: Bench, command: StartSession) -> Taken:
 
 def _reserved_at(bench: Bench, command: StartSession, location: int) -> At | None:
     """The EVSE that this token has reserved at the Location, if it has one."""
-    for place in topology.places(bench.db, location):
-        if place.station in bench.online and place.evse is not None:
-            token, group = _station_tokens(bench, command.token, place.station)
-            names = [token.value] + ([group.value] if group else [])
-            for held in reservations.live_for_token(bench.db, place.station, names):
-                if held["evse"] == place.evse and held["state"] == ReservationState.ACTIVE:
-                    return At(command.location_id, place.evse_uid)
+    places = [place for place in topology.places(bench.db, location) if place.station in bench.online]
+    uids = {place.evse: place.evse_uid for place in places}
+    for station in sorted({place.station for place in places}):
+        token, group = _station_tokens(bench, command.token, station)
+        names = [token.value] + ([group.value] if group else [])
+        for held in reservations.live_for_token(bench.db, station, names):
+            if held["evse"] in uids and held["state"] == ReservationState.ACTIVE:
+                return At(command.location_id, uids[held["evse"]])
     return None
 
 

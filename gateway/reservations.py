@@ -1,15 +1,18 @@
 """Reservations, the story: what an order's end makes of them, and how those of unknown fate are cleaned up (P5)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from gateway import errands
-from gateway.domain.lifecycle import CommandState, ReservationState
+from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, topology
-from ocpi.commands import CommandResultType
+from gateway.store.statements import take_number
+from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
 from ocpp_bridge.meanings import Happened, Meaning
 from ocpp_bridge.orders import ORDER, CancelReservation, ReserveNow
@@ -21,6 +24,32 @@ class Follows:
 
     dispatch: list[int] = field(default_factory=list)
     owed: list[callbacks.Owed] = field(default_factory=list)
+
+
+def can_be_replaced(db: Connection, held: RowMapping, station: str, now: datetime) -> bool:
+    """At its own station, unless a cancellation is on its way there: that one would end what is asked for now."""
+    commands.obsolete(db, held["id"], now)
+    return held["station"] == station and not _is_being_cancelled(db, held)
+
+
+def number_at(db: Connection, held: RowMapping | None, station: str) -> int:
+    """The key's own integer, except at a station that knows it for another reservation, perhaps being cancelled."""
+    if held is not None and reservations.at_station(db, station, held["number"]) is None:
+        return int(held["number"])
+    return take_number(db, "reservation")
+
+
+def give_up(db: Connection, held: RowMapping, now: datetime) -> list[tuple[str, int, int]]:
+    """The party wants another instead: this one is to be cancelled (ocpp.md §5 #11), if it is not already."""
+    reservations.change(db, held["id"], now, superseded=True)
+    if _is_being_cancelled(db, held):
+        reservations.change(db, held["id"], now, command=None)
+        return []
+    return [(held["station"], held["number"], held["id"])]
+
+
+def _is_being_cancelled(db: Connection, held: RowMapping) -> bool:
+    return commands.open_for_reservation(db, held["id"], CommandType.CANCEL_RESERVATION)
 
 
 def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
@@ -62,18 +91,24 @@ def expire(db: Connection, rules: Rules, now: datetime) -> None:
 def ended(db: Connection, station: str, number: int, update: str, now: datetime) -> None:
     """2.x ReservationStatusUpdate; a number that is not ours changes nothing."""
     held = reservations.at_station(db, station, number)
-    if held is not None:
-        wanted = ReservationState.REMOVED if update == "Removed" else ReservationState.EXPIRED
-        reservations.become(db, held["id"], wanted, now)
+    if held is None:
+        return
+    wanted = ReservationState.REMOVED if update == "Removed" else ReservationState.EXPIRED
+    if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
+        wanted = ReservationState.UNKNOWN
+    reservations.become(db, held["id"], wanted, now)
 
 
 def used(db: Connection, reservation_id: int, now: datetime) -> None:
+    """A charge has begun on it, so the station has it, whether its answer has reached us or not."""
+    reservations.become(db, reservation_id, ReservationState.ACTIVE, now)
     reservations.become(db, reservation_id, ReservationState.USED, now)
 
 
 def never_asked(db: Connection, reservation_id: int, now: datetime) -> None:
-    """Its only order was taken back before a station heard of it."""
-    reservations.become(db, reservation_id, ReservationState.REFUSED, now)
+    """An order was taken back before a station heard of it; with no other on its way, there is no reservation."""
+    if not commands.open_for_reservation(db, reservation_id):
+        reservations.become(db, reservation_id, ReservationState.REFUSED, now)
 
 
 def never_moved(db: Connection, errand: int, now: datetime) -> None:
@@ -98,17 +133,36 @@ def _reserved(
     rules: Rules,
     now: datetime,
 ) -> Follows:
+    if held["state"] not in LIVE:
+        return _too_late(db, row, held, meaning, rules, now)
     if meaning.happened is Happened.YES:
         reservations.become(db, held["id"], ReservationState.ACTIVE, now)
         reservations.change(db, held["id"], now, command=row["id"], cleanup_at=None, **_as_ordered(db, held, order))
+        reservations.forget_given_up(db, held, now)
         return Follows()
-    if meaning.happened is Happened.NO and (held["state"] == ReservationState.PENDING or _never_sent(row)):
+    first, kept = held["state"] == ReservationState.PENDING, held["state"] == ReservationState.ACTIVE
+    asked_again = commands.open_for_reservation(db, held["id"], CommandType.RESERVE_NOW)
+    if meaning.happened is Happened.NO and (first or (kept and _never_sent(row))):
+        if asked_again:
+            return Follows()
         reservations.become(db, held["id"], ReservationState.REFUSED, now)
-        return Follows()
+        return Follows(owed=_told_given_up(db, held, rules, now))
     # An update that was refused, or whose fate is unknown, may have ended what it was to replace (ocpp.md §5 #4, #10).
-    owed = [_told_cancelled(db, held, rules, now)] if held["state"] == ReservationState.ACTIVE else []
     reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
-    return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=[one for one in owed if one is not None])
+    if asked_again:  # the same number is on its way once more, and a cancellation would come after it
+        return Follows()
+    owed = _told_cancelled(db, held, rules, now) + _told_given_up(db, held, rules, now)
+    return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=owed)
+
+
+def _too_late(
+    db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
+) -> Follows:
+    """It was used up while a change of it was on its way: what the station may hold under its number is unwanted."""
+    if meaning.happened is Happened.NO:
+        return Follows()
+    owed = _told_cancelled(db, {**held, "command": row["id"]}, rules, now) if meaning.happened is Happened.YES else []
+    return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=owed)
 
 
 def _cancelled(
@@ -135,19 +189,27 @@ def _never_sent(row: RowMapping) -> bool:
     return bool(row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT)
 
 
-def _told_cancelled(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> callbacks.Owed | None:
-    """CANCELED_RESERVATION to whoever was told ACCEPTED last (ocpi.md §6.16)."""
+def _told_given_up(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> list[callbacks.Owed]:
+    """What was given up for this one at another station is cancelled there, and the party has neither of them."""
+    return [one for given_up in reservations.given_up(db, held) for one in _told_cancelled(db, given_up, rules, now)]
+
+
+def _told_cancelled(db: Connection, held: Mapping[Any, Any], rules: Rules, now: datetime) -> list[callbacks.Owed]:
+    """CANCELED_RESERVATION, once, to whoever was told ACCEPTED last (ocpi.md §6.16)."""
     command = commands.by_id(db, held["command"]) if held["command"] is not None else None
     if command is None or command["partner"] is None:
-        return None
-    return callbacks.Owed(
-        command=command["id"],
-        partner=command["partner"],
-        url=command["response_url"],
-        result=CommandResultType.CANCELED_RESERVATION,
-        text="The reservation could not be changed and was cancelled.",
-        expires_at=now + rules.settings.command_timeout,
-    )
+        return []
+    reservations.change(db, held["id"], now, command=None)
+    return [
+        callbacks.Owed(
+            command=command["id"],
+            partner=command["partner"],
+            url=command["response_url"],
+            result=CommandResultType.CANCELED_RESERVATION,
+            text="The reservation could not be changed and was cancelled.",
+            expires_at=now + rules.settings.command_timeout,
+        )
+    ]
 
 
 def _as_ordered(db: Connection, held: RowMapping, order: ReserveNow) -> dict[str, object]:

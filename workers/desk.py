@@ -62,7 +62,8 @@ class HouseDesk:
         await self._store.write(stations.status_changed, station, event, utc_now())
 
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
-        await self._store.write(reservations.ended, station, number, update, utc_now())
+        concluded = await self._store.write(_reservation_ended, station, number, update, self._rules)
+        await self._office.ring(Job.CONCLUDE, concluded)
 
     async def heard(self, station: str) -> None:
         await self._store.write(stations.heard, station, utc_now())
@@ -75,8 +76,19 @@ def _claim_one(db: Connection, station: str) -> Sendable | None:
 def _transaction(
     db: Connection, station: str, event: TransactionChanged, rules: Rules
 ) -> tuple[TransactionAnswer, list[int]]:
-    """What the station answered before it told this is judged first: its reservation must be known as accepted."""
+    answered = _judged(db, station, rules)
+    return charging.transaction(db, station, event, rules, utc_now()), answered
+
+
+def _reservation_ended(db: Connection, station: str, number: int, update: str, rules: Rules) -> list[int]:
+    answered = _judged(db, station, rules)
+    reservations.ended(db, station, number, update, utc_now())
+    return answered
+
+
+def _judged(db: Connection, station: str, rules: Rules) -> list[int]:
+    """What the station answered before it tells us more is judged first: its reservation must be known as accepted."""
     answered = commands.answered_at(db, station)
     if answered:
         conclusions.conclude(db, answered, rules, utc_now())
-    return charging.transaction(db, station, event, rules, utc_now()), answered
+    return answered

@@ -60,16 +60,32 @@ def become(db: Connection, reservation_id: int, wanted: ReservationState, now: d
 
 
 def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[RowMapping]:
-    """Reservations of unknown fate that are to be cancelled at their station now (P5)."""
+    """Reservations of unknown fate, or not wanted any more, that are to be cancelled at their station now (P5)."""
     on_its_way = (
         select(command.c.id).where(command.c.reservation == reservation.c.id, command.c.state != CommandState.CONCLUDED)
     ).exists()
-    asked = select(reservation).where(reservation.c.state == ReservationState.UNKNOWN, ~on_its_way).limit(most)
+    # One that moved to another station is cancelled here until it is, though it is known to hold.
+    moved = and_(reservation.c.superseded, reservation.c.state == ReservationState.ACTIVE)
+    unwanted = or_(reservation.c.state == ReservationState.UNKNOWN, moved)
+    asked = select(reservation).where(unwanted, ~on_its_way).limit(most)
     if station is None:
         asked = asked.where(or_(reservation.c.cleanup_at.is_(None), reservation.c.cleanup_at <= now))
     else:
         asked = asked.where(reservation.c.station == station)
     return db.execute(asked).mappings().all()
+
+
+def given_up(db: Connection, held: RowMapping) -> Sequence[RowMapping]:
+    """What the party held before ``held`` and gave up for it, as far as it believes that it has it still."""
+    same = [reservation.c[name] == held[name] for name in ("partner", "party_key", "reservation_key")]
+    asked = select(reservation).where(*same, reservation.c.superseded, reservation.c.command.is_not(None))
+    return db.execute(asked.where(reservation.c.id < held["id"])).mappings().all()
+
+
+def forget_given_up(db: Connection, held: RowMapping, now: datetime) -> None:
+    """The party has ``held`` instead, and need not hear what becomes of the others."""
+    for one in given_up(db, held):
+        change(db, one["id"], now, command=None)
 
 
 def expired(db: Connection, before_: datetime) -> list[int]:
