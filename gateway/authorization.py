@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping
 
 from gateway.domain.lifecycle import ReservationState
-from gateway.store import reservations, tokens
+from gateway.store import reservations, sessions, tokens
 from ocpp_bridge.events import TokenStatus
 from ocpp_bridge.orders import IdToken
 
@@ -13,7 +13,7 @@ INVALID = TokenStatus(status="Invalid")
 
 
 def authorize(db: Connection, station: str, token: IdToken, now: datetime) -> TokenStatus:
-    """Accepted for what a command brought here: for good, within its window, or while its reservation holds.
+    """Accepted for what a command brought here: for good, within its window, or while its reservation or charge lasts.
 
     The eMSP has authorised it already and is not asked (mod_commands §ReserveNow, §StartSession).
     """
@@ -25,7 +25,8 @@ def permission(db: Connection, station: str, token: str, now: datetime) -> RowMa
     known = tokens.authorized(db, station, token)
     if known is None or known["until"] is None or now < known["until"] or _holds(db, station, token):
         return known
-    return None
+    # The start that used its reservation up is answered too, and told again when the answer was lost.
+    return known if sessions.runs_for(db, station, known["command"]) else None
 
 
 def accepted(known: RowMapping) -> TokenStatus:

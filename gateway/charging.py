@@ -1,6 +1,7 @@
 """Charging, the story: a station's transactions, and the OCPI Sessions that they are for the eMSPs that own them."""
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -86,12 +87,12 @@ def _go_on(db: Connection, station: str, known: RowMapping, event: TransactionCh
     """A later message: the owner may become known only now, as 2.x tells token, EVSE and reservation just once."""
     changed: dict[str, Any] = {}
     if known["partner"] is None:
-        changed |= _owner(db, station, event, now)
+        changed |= _owner(db, station, _placed(event, known), now)
     if known["station_evse"] is None and known["station_connector"] is None and event.evse is not None:
         changed |= _whereabouts(db, station, event)
     if event.meter_wh is not None:
         changed["meter_last"] = max(event.meter_wh, known["meter_last"] or 0.0)
-        if known["meter_start"] is None:
+        if known["meter_start"] is None or event.phase is Phase.STARTED:
             changed["meter_start"] = event.meter_wh
     if event.phase is Phase.STARTED and event.at is not None:
         changed["start_date_time"] = min(event.at, known["start_date_time"])
@@ -99,6 +100,13 @@ def _go_on(db: Connection, station: str, known: RowMapping, event: TransactionCh
         sessions.change(db, known["id"], now, **changed)
     if event.phase is Phase.ENDED:
         sessions.become(db, known["id"], SessionState.COMPLETED, now, end_date_time=event.at or now)
+
+
+def _placed(event: TransactionChanged, known: RowMapping) -> TransactionChanged:
+    """2.x names the EVSE once, and the token perhaps later."""
+    if event.evse is not None or event.connector is not None:
+        return event
+    return replace(event, evse=known["station_evse"], connector=known["station_connector"])
 
 
 def _whereabouts(db: Connection, station: str, event: TransactionChanged) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def _owner(db: Connection, station: str, event: TransactionChanged, now: datetim
     if event.id_token is None:
         return {}
     known = authorization.permission(db, station, event.id_token.value, now)
-    held = _reservation(db, station, event)
+    held = _reservation(db, station, event, known["group_id_token"] if known is not None else None)
     if held is not None:
         reservations.used(db, held["id"], now)
     if known is None:
@@ -141,14 +149,14 @@ def _owner(db: Connection, station: str, event: TransactionChanged, now: datetim
     }
 
 
-def _reservation(db: Connection, station: str, event: TransactionChanged) -> RowMapping | None:
+def _reservation(db: Connection, station: str, event: TransactionChanged, group: str | None) -> RowMapping | None:
     """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (ocpp.md §2.2)."""
     assert event.id_token is not None
     if event.reservation is not None:
         named = ledger.at_station(db, station, event.reservation)
         if named is not None:
             return named
-    for held in ledger.live_for_token(db, station, [event.id_token.value]):
+    for held in ledger.live_for_token(db, station, [event.id_token.value, group or ""]):
         here = (held["station_evse"], held["station_connector"])
         if held["state"] == ReservationState.ACTIVE and (
             here == (None, None)

@@ -73,6 +73,12 @@ def running_at(
     return db.execute(asked).mappings().all()
 
 
+def runs_for(db: Connection, station: str, command: int) -> bool:
+    """A transaction that this command's token began runs at the station."""
+    asked = select(session.c.id).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
+    return db.execute(asked.where(session.c.command == command).limit(1)).first() is not None
+
+
 def page(
     db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
 ) -> tuple[int, Sequence[RowMapping]]:
