@@ -31,7 +31,6 @@ from ocpi.types import (
 )
 
 
-
 def _five_decimals(value: Any) -> Any:
     """Fewer decimals than the five specified are often written; zeros at the end change no place."""
     match value.split(".") if isinstance(value, str) else []:

@@ -28,7 +28,7 @@ class Booted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusChanged:
-    """StatusNotification, or a 2.x NotifyEvent about AvailabilityState. 1.6: no ``evse``; connector 0 is the station."""
+    """StatusNotification, or a 2.x NotifyEvent about AvailabilityState. 1.6 has no ``evse``; 0 is the station."""
 
     evse: int | None
     connector: int | None

@@ -24,7 +24,7 @@ async def place(request, gateway: Gateway):
 
 @pytest.mark.parametrize("version", OCPI)
 async def test_reserve_start_stop_and_unlock(gateway: Gateway, place, version):
-    location, station = place
+    location, _ = place
     async with gateway.emsp() as emsp:
         assert await emsp.result(await emsp.reserve(location, version=version)) == "ACCEPTED"
         assert await emsp.result(await emsp.start_session(location, version=version)) == "ACCEPTED"
@@ -41,7 +41,7 @@ async def test_reserve_start_stop_and_unlock(gateway: Gateway, place, version):
 
 @pytest.mark.parametrize("version", OCPI)
 async def test_reserve_and_cancel(gateway: Gateway, place, version):
-    location, station = place
+    location, _ = place
     async with gateway.emsp() as emsp:
         assert await emsp.result(await emsp.reserve(location, id="Ab-1", version=version)) == "ACCEPTED"
         assert await emsp.result(await emsp.cancel("aB-1", version=version)) == "ACCEPTED"
