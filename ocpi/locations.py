@@ -40,12 +40,8 @@ def _five_decimals(value: Any) -> Any:
 
 
 #: Decimal degrees (mod_locations §GeoLocation).
-Latitude = Annotated[
-    str, BeforeValidator(_five_decimals), Field(max_length=10, pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")
-]
-Longitude = Annotated[
-    str, BeforeValidator(_five_decimals), Field(max_length=11, pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")
-]
+Latitude = Annotated[str, BeforeValidator(_five_decimals), Field(max_length=10, pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")]
+Longitude = Annotated[str, BeforeValidator(_five_decimals), Field(max_length=11, pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")]
 #: HH:MM, local time (mod_locations §RegularHours).
 ClockTime = Annotated[str, Field(pattern=r"^([0-1][0-9]|2[0-3]):[0-5][0-9]$")]
 

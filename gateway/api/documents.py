@@ -45,9 +45,8 @@ def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
     routes = [route for router in routers for route in router.routes]
     made = get_openapi(title="OCPI commands gateway", version=dialect.version, routes=routes)
-    _, bodies = models_json_schema(
-        [(model, "validation") for model in (*dialect.commands.values(), CommandResult, Envelope)], ref_template=_REF
-    )
+    told: list[type[Model]] = [*dialect.commands.values(), CommandResult, Envelope]
+    _, bodies = models_json_schema([(model, "validation") for model in told], ref_template=_REF)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= {name: schema for name, schema in bodies["$defs"].items() if name not in schemas}
     for path, operations in made["paths"].items():
