@@ -104,7 +104,7 @@ def expire(db: Connection, now: datetime) -> int:
     """The promised time is over: abandoned, for an operator to replay. One in flight is left to its attempt."""
     over = (
         update(callback)
-        .where(callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
+        .where(callback.c.state == CallbackState.DUE, callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
         .where(callback.c.expires_at <= now, callback.c.due_at <= now)
         .values(state=CallbackState.ABANDONED, ended_at=now)
     )

@@ -105,7 +105,7 @@ def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str,
     """The oldest waiting order of each station, now SENT: nobody else gets it, and it is never sent again (P2)."""
     oldest = (
         select(func.min(command.c.id))
-        .where(command.c.station.in_(stations), command.c.state == CommandState.DISPATCHED, _UNANSWERED)
+        .where(command.c.station.in_(stations), _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
         .group_by(command.c.station)
     )
     marked = (

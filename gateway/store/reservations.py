@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, or_, select, update
 
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
 from gateway.store.rows import command, reservation
 from ocpi.types import fold
+
+#: Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve.
+IS_LIVE = reservation.c.state.in_(bindparam("live", sorted(LIVE), expanding=True, literal_execute=True))
 
 
 def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
@@ -17,7 +20,7 @@ def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> R
         reservation.c.partner == partner,
         reservation.c.party_key == party_key,
         reservation.c.reservation_key == fold(reservation_id),
-        reservation.c.state.in_(LIVE),
+        IS_LIVE,
         ~reservation.c.superseded,
     )
     return db.execute(asked).mappings().first()
@@ -67,7 +70,7 @@ def to_clean(db: Connection, now: datetime, station: str | None = None, most: in
     # One that moved to another station is cancelled here until it is, though it is known to hold.
     moved = and_(reservation.c.superseded, reservation.c.state == ReservationState.ACTIVE)
     unwanted = or_(reservation.c.state == ReservationState.UNKNOWN, moved)
-    asked = select(reservation).where(unwanted, ~on_its_way).limit(most)
+    asked = select(reservation).where(IS_LIVE, unwanted, ~on_its_way).limit(most)
     if station is None:
         asked = asked.where(or_(reservation.c.cleanup_at.is_(None), reservation.c.cleanup_at <= now))
     else:
@@ -94,6 +97,7 @@ def expired(db: Connection, before_: datetime) -> list[int]:
         select(command.c.id).where(command.c.reservation == reservation.c.id, command.c.state != CommandState.CONCLUDED)
     ).exists()
     over = and_(
+        IS_LIVE,
         reservation.c.state.in_([ReservationState.ACTIVE, ReservationState.UNKNOWN]),
         reservation.c.expiry_date <= before_,
     )
@@ -107,7 +111,7 @@ def at_station(db: Connection, station: str, number: int) -> RowMapping | None:
 
 def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[RowMapping]:
     """Live reservations at a station for one of these token values (idToken or its group, folded)."""
-    asked = select(reservation).where(reservation.c.station == station, reservation.c.state.in_(LIVE))
+    asked = select(reservation).where(reservation.c.station == station, IS_LIVE)
     keys = {fold(token) for token in tokens if token}
     return [
         row

@@ -22,10 +22,22 @@ def put(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str]
     db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
+def put_newest(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str], at: str) -> bool:
+    """``put``, unless what is there is from a later time ``at``; whether it was put."""
+    statement = _insert(db, table).values(**row)
+    changed = {name: statement.excluded[name] for name in row if name not in key}
+    newer = table.c[at] <= statement.excluded[at]
+    return _did(db, table, statement.on_conflict_do_update(index_elements=list(key), set_=changed, where=newer))
+
+
 def put_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert ``row`` unless a unique index has it already; whether it was inserted."""
-    statement = _insert(db, table).values(**row).on_conflict_do_nothing()
-    return db.execute(statement).rowcount == 1
+    return _did(db, table, _insert(db, table).values(**row).on_conflict_do_nothing())
+
+
+def _did(db: Connection, table: Table, statement: postgresql.Insert) -> bool:
+    """Whether a row was written; an insert's rowcount is not told everywhere."""
+    return db.execute(statement.returning(*table.primary_key)).first() is not None
 
 
 def take_number(db: Connection, name: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from gateway.store.rows import connector_status, station
-from gateway.store.statements import put
+from gateway.store.statements import put, put_newest
 
 
 def find(db: Connection, station_id: str) -> RowMapping | None:
@@ -38,19 +38,9 @@ def put_status(
     db: Connection, station_id: str, spot: tuple[int, int], status: str, error: str, told_at: datetime
 ) -> bool:
     """The newest status of a connector; one told before what is known already changes nothing (ocpp.md §5 #23)."""
-    evse_no, connector_no = spot
-    here = (
-        connector_status.c.station == station_id,
-        connector_status.c.evse == evse_no,
-        connector_status.c.connector == connector_no,
-    )
-    known = db.execute(select(connector_status.c.told_at).where(*here)).scalar_one_or_none()
-    if known is not None and told_at < known:
-        return False
-    row = {"station": station_id, "evse": evse_no, "connector": connector_no}
+    row = {"station": station_id, "evse": spot[0], "connector": spot[1]}
     told = {"status": status, "error": error[:50], "told_at": told_at}
-    put(db, connector_status, row | told, ("station", "evse", "connector"))
-    return True
+    return put_newest(db, connector_status, row | told, ("station", "evse", "connector"), "told_at")
 
 
 def statuses(db: Connection, station_id: str) -> Sequence[RowMapping]:

@@ -45,6 +45,10 @@ def _open() -> Any:
     return text("state <> 'CONCLUDED'")
 
 
+def _running() -> Any:
+    return text("state = 'ACTIVE'")
+
+
 class Sequence(SQLModel, table=True):
     """Counters that never go back: reservation numbers, 1.6 transaction ids, remoteStartIds."""
 
@@ -273,6 +277,8 @@ class Reservation(SQLModel, table=True):
             "reservation_live_key", "partner", "party_key", "reservation_key",
             unique=True, sqlite_where=_current(), postgresql_where=_current(),
         ),
+        Index("reservation_of_party", "partner", "party_key", "reservation_key"),
+        Index("reservation_live_evse", "evse", sqlite_where=_live("state"), postgresql_where=_live("state")),
         Index("reservation_live_expiry", "expiry_date", sqlite_where=_live("state"), postgresql_where=_live("state")),
     )  # fmt: skip
 
@@ -342,7 +348,10 @@ class Authorization(SQLModel, table=True):
 class Session(SQLModel, table=True):
     """A charging transaction at a station, and the OCPI Session of it when an eMSP owns it."""
 
-    __table_args__ = (UniqueConstraint("station", "transaction_id"),)
+    __table_args__ = (
+        UniqueConstraint("station", "transaction_id"),
+        Index("session_running", "station", sqlite_where=_running(), postgresql_where=_running()),
+    )
 
     id: int | None = _id()
     session_id: str = Field(max_length=36, unique=True)

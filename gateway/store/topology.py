@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, and_, exists, or_, select, update
 
 from gateway.domain.addressing import Place
-from gateway.domain.lifecycle import LIVE, SessionState
+from gateway.domain.lifecycle import SessionState
+from gateway.store.reservations import IS_LIVE
 from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session
 from gateway.store.statements import put
 from ocpi.headers import Party
@@ -149,7 +150,7 @@ def bindings_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
 
 
 # A 1.6 station tells of connectors only, whether or not its binding names an EVSE as well.
-_TAKEN = exists().where(reservation.c.evse == evse.c.id, reservation.c.state.in_(LIVE)).correlate(evse)
+_TAKEN = exists().where(reservation.c.evse == evse.c.id, IS_LIVE).correlate(evse)
 _CHARGING = (
     exists()
     .where(session.c.station == binding.c.station, session.c.state == SessionState.ACTIVE)

@@ -203,6 +203,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_reservation_id_token"), ["id_token"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_state"), ["state"], unique=False)
         batch_op.create_index(batch_op.f("ix_reservation_station"), ["station"], unique=False)
+        batch_op.create_index("reservation_of_party", ["partner", "party_key", "reservation_key"], unique=False)
+        batch_op.create_index(
+            "reservation_live_evse",
+            ["evse"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"),
+            postgresql_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"),
+        )
         batch_op.create_index(
             "reservation_live_expiry",
             ["expiry_date"],
@@ -274,6 +282,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_session_partner"), ["partner"], unique=False)
+        batch_op.create_index(
+            "session_running",
+            ["station"],
+            unique=False,
+            sqlite_where=sa.text("state = 'ACTIVE'"),
+            postgresql_where=sa.text("state = 'ACTIVE'"),
+        )
 
     op.create_table(
         "command",
@@ -461,6 +476,9 @@ def downgrade() -> None:
 
     op.drop_table("command")
     with op.batch_alter_table("session", schema=None) as batch_op:
+        batch_op.drop_index(
+            "session_running", sqlite_where=sa.text("state = 'ACTIVE'"), postgresql_where=sa.text("state = 'ACTIVE'")
+        )
         batch_op.drop_index(batch_op.f("ix_session_partner"))
 
     op.drop_table("session")
@@ -470,6 +488,12 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN') AND NOT superseded"),
             postgresql_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN') AND NOT superseded"),
         )
+        batch_op.drop_index(
+            "reservation_live_evse",
+            sqlite_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"),
+            postgresql_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"),
+        )
+        batch_op.drop_index("reservation_of_party")
         batch_op.drop_index(
             "reservation_live_expiry",
             sqlite_where=sa.text("state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"),
