@@ -1,0 +1,60 @@
+"""The hot queries read what they need and no more: no plan of theirs looks through a table that only ever grows."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from gateway.store import callbacks, commands, reservations, sessions, stations, tokens, topology
+from tests.support.indoors import START, Indoors
+
+SOON = timedelta(seconds=6)
+QUERIES = {
+    "duplicate": (commands.duplicate, ("key", START)),
+    "claim": (commands.claim, (["CS"], START)),
+    "dispatch": (commands.dispatch, ([1], START)),
+    "queued": (commands.queued, (["CS"],)),
+    "is_waiting": (commands.is_waiting, ("CS",)),
+    "to_conclude": (commands.to_conclude, ([1], START)),
+    "due": (commands.due, (START, START, 500)),
+    "answered_at": (commands.answered_at, ("CS",)),
+    "open_for_reservation": (commands.open_for_reservation, (1, "RESERVE_NOW")),
+    "obsolete": (commands.obsolete, (1, START)),
+    "take_due": (callbacks.take_due, (None, START, SOON)),
+    "take_due of some": (callbacks.take_due, ([1], START, SOON)),
+    "of_commands": (callbacks.of_commands, ([1],)),
+    "live": (reservations.live, (1, "nl*one", "R-1")),
+    "newest": (reservations.newest, (1, "nl*one", "R-1")),
+    "at_station": (reservations.at_station, ("CS", 1)),
+    "live_for_token": (reservations.live_for_token, ("CS", ["T"])),
+    "to_clean": (reservations.to_clean, (START,)),
+    "to_clean at a station": (reservations.to_clean, (START, "CS")),
+    "expired": (reservations.expired, (START,)),
+    "by_transaction": (sessions.by_transaction, ("CS", "1")),
+    "by_start_key": (sessions.by_start_key, ("key",)),
+    "running_at": (sessions.running_at, ("CS", None, 1)),
+    "runs_for": (sessions.runs_for, ("CS", 1)),
+    "authorized": (tokens.authorized, ("CS", "T")),
+    "places": (topology.places, (1, "E1", "1")),
+    "place_of": (topology.place_of, ("CS", None, 1)),
+    "status_at": (stations.status_at, ("CS", None, 1)),
+}
+#: Indexes of the few rows that are open or live: to go through them is what they are for.
+SMALL = ("command_open", "command_waiting", "callback_due", "reservation_live_")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_hot_query_looks_through_a_growing_table(indoors: Indoors, name: str) -> None:
+    function, arguments = QUERIES[name]
+    plans: list[str] = []
+
+    @event.listens_for(indoors.engine, "before_cursor_execute")
+    def explain(_connection, cursor, statement, parameters, _context, _many) -> None:
+        if statement.startswith(("SELECT", "UPDATE")):
+            explained = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[-1] for row in explained)
+
+    indoors.run(function, *arguments)
+    assert plans
+    assert [plan for plan in plans if plan.startswith("SCAN") and not any(small in plan for small in SMALL)] == []
+    assert [plan for plan in plans if "AUTOMATIC" in plan] == []

@@ -1,0 +1,170 @@
+"""Group commits: many askers share one, none is harmed by another, and readers wait for nobody."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from gateway.lane import Closed
+from gateway.store.engine import open_engine
+from gateway.store.rows import cpo
+from gateway.store.store import Store
+from tests.support.indoors import Indoors
+
+
+@pytest.fixture
+async def store(anywhere: Indoors) -> AsyncIterator[Store]:
+    anywhere.run(lambda db: db.execute(cpo.delete()))
+    engine = open_engine(anywhere.rules.settings.database)
+    store = Store(engine)
+    store.commits = commits = []  # type: ignore[attr-defined]
+    event.listen(engine, "commit", commits.append)
+    yield store
+    store.close()
+
+
+def add(db: Connection, key: str) -> int:
+    row = {"country_code": "NL", "party_id": "CPO", "key": key, "name": key}
+    return int(db.execute(insert(cpo).values(**row).returning(cpo.c.id)).scalar_one())
+
+
+def keys(db: Connection) -> list[str]:
+    return sorted(db.execute(select(cpo.c.key)).scalars())
+
+
+class Gate:
+    """Holds the writer until it is opened, so that others gather behind it."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, db: Connection) -> None:
+        add(db, "gate")
+        self.reached.set()
+        assert self.open.wait(30)
+
+
+async def gathered(store: Store, *writes) -> list:
+    """All ``writes`` wait before the first is begun."""
+    gate = Gate()
+    first = asyncio.create_task(store.write(gate))
+    await asyncio.to_thread(gate.reached.wait, 30)
+    tasks = [asyncio.create_task(store.write(*write)) for write in writes]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await first
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_has_gathered_shares_one_commit(store: Store) -> None:
+    ids = await gathered(store, *((add, f"k{number}") for number in range(100)))
+    assert len(set(ids)) == 100
+    assert len(store.commits) == 2  # type: ignore[attr-defined]  # the gate's, and theirs
+    assert len(await store.read(keys)) == 101
+
+
+async def test_when_a_write_returns_it_is_committed(store: Store, anywhere: Indoors) -> None:
+    await store.write(add, "one")
+    assert anywhere.run(keys) == ["one"]
+
+
+async def test_one_that_fails_harms_no_other(store: Store) -> None:
+    def fail(db: Connection) -> None:
+        add(db, "half")
+        raise LookupError("mine alone")
+
+    one, problem, two, bad, three = await gathered(
+        store, (add, "one"), (fail,), (add, "two"), (lambda db: db.execute(text("SELEKT")),), (add, "three")
+    )
+    assert isinstance(problem, LookupError)
+    assert isinstance(bad, Exception)
+    assert len({one, two, three}) == 3
+    assert await store.read(keys) == ["gate", "one", "three", "two"]
+
+
+async def test_a_unique_key_that_two_want_is_given_to_one_and_the_other_is_told(store: Store) -> None:
+    outcomes = await gathered(store, (add, "same"), (add, "same"))
+    assert [type(one) for one in outcomes] == [int, IntegrityError]
+
+
+async def test_who_loses_a_race_looks_again_and_finds_the_winner(store: Store) -> None:
+    seen: list[int] = []
+
+    def find_or_add(db: Connection) -> int:
+        found = db.execute(select(cpo.c.id).where(cpo.c.key == "same")).scalar_one_or_none()
+        seen.append(1)
+        if found is None and len(seen) == 1:
+            found = add(db, "same")
+            raise IntegrityError("", {}, Exception("somebody else was quicker"))
+        return found if found is not None else add(db, "same")
+
+    assert await store.write(find_or_add) == await store.write(find_or_add)
+    assert len(seen) == 3
+
+
+async def test_readers_wait_for_no_writer(store: Store) -> None:
+    gate = Gate()
+    writing = asyncio.create_task(store.write(gate))
+    await asyncio.to_thread(gate.reached.wait, 30)
+    assert await asyncio.wait_for(store.read(keys), 30) == []
+    assert not writing.done()
+    gate.open.set()
+    await writing
+    assert await store.read(keys) == ["gate"]
+
+
+async def test_a_readers_bad_statement_is_its_own_affair(store: Store) -> None:
+    gate = threading.Event()
+    waiting = asyncio.create_task(store.read(lambda db: gate.wait(30)))
+    await asyncio.sleep(0.05)
+    bad = asyncio.create_task(store.read(lambda db: db.execute(text("SELECT 1 FROM nowhere"))))
+    good = asyncio.create_task(store.read(keys))
+    await asyncio.sleep(0.05)
+    gate.set()
+    told = await asyncio.gather(waiting, bad, good, return_exceptions=True)
+    assert told[0] is True
+    assert isinstance(told[1], Exception)
+    assert told[2] == []
+
+
+async def test_an_asker_that_gave_up_disturbs_nobody(store: Store) -> None:
+    gate = Gate()
+    first = asyncio.create_task(store.write(gate))
+    await asyncio.to_thread(gate.reached.wait, 30)
+    gone = asyncio.create_task(store.write(add, "gone"))
+    there = asyncio.create_task(store.write(add, "there"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    gate.open.set()
+    await asyncio.gather(first, there)
+    assert gone.cancelled()
+    assert await store.read(keys) == ["gate", "gone", "there"]  # asked for is asked for
+
+
+async def test_a_closed_store_has_done_what_was_asked_and_takes_no_more(anywhere: Indoors) -> None:
+    store = Store(open_engine(anywhere.rules.settings.database))
+    asked = [asyncio.create_task(store.write(add, f"k{number}")) for number in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(store.close)
+    assert len(await asyncio.gather(*asked)) == 5
+    with pytest.raises(Closed):
+        await store.write(add, "late")
+    with pytest.raises(Closed):
+        await store.read(keys)
+
+
+def test_a_loop_that_is_gone_ends_no_lane(anywhere: Indoors) -> None:
+    store, gate = Store(open_engine(anywhere.rules.settings.database)), Gate()
+
+    async def ask_and_leave() -> None:
+        asking = asyncio.ensure_future(store.write(gate))
+        await asyncio.to_thread(gate.reached.wait, 30)
+        asking.cancel()
+
+    asyncio.run(ask_and_leave())
+    gate.open.set()
+    assert asyncio.run(store.write(add, "later")) > 0
+    store.close()
