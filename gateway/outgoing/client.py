@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -10,6 +11,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from gateway.outgoing.guard import UrlRefused, check_target
 from gateway.outgoing.names import CheckedResolver
@@ -26,6 +28,9 @@ CONNECT = 3.0
 SILENCE = 10.0
 #: Characters of an error that are kept.
 LONGEST_ERROR = 300
+
+#: The URL of the request under way: aiohttp spells it anew, a partner's is called letter by letter.
+_written: ContextVar[str] = ContextVar("written")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +55,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         check_target(request.url.scheme, request.url.raw_host.decode(), allow_private=self._allow_private)
+        _written.set(str(request.url))
         response = await self._network.handle_async_request(request)
         response.headers.pop("content-encoding", None)
         return response
@@ -93,9 +99,17 @@ def _network(names: CheckedResolver) -> httpx.AsyncBaseTransport:
             limit_per_host=PER_HOST,
             keepalive_timeout=KEEP_ALIVE,
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=(_as_written,)
+        )
 
     return AiohttpTransport(verify=certificates, client=session)
+
+
+async def _as_written(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """mod_commands §Sender: the response_url is the eMSP's, and may be signed as it stands."""
+    request.url = URL(_written.get(), encoded=True)
+    return await handler(request)
 
 
 async def post_json(
