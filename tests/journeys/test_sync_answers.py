@@ -58,7 +58,7 @@ REQUIRED = [
 
 @versions
 @pytest.mark.parametrize("body", [b"", b"{not json", b'{"a": 1', b'{"a": NaN}', b'{"a": "\xff"}', b"response_url=x"])
-async def test_a_body_that_is_not_json_is_an_http_error_in_an_envelope(place, version, body):
+async def test_rule_54_a_body_that_is_not_json_is_an_http_error_in_an_envelope(place, version, body):
     told = await place.emsp.send("RESERVE_NOW", body, version=version)
     assert (told.http, told.code) == (400, 2001)
     assert "data" not in told.json
@@ -70,7 +70,7 @@ async def test_a_body_that_is_not_json_is_an_http_error_in_an_envelope(place, ve
 
 @versions
 @pytest.mark.parametrize(("command", "field"), REQUIRED)
-async def test_a_missing_field_is_2001_without_data(place, version, command, field):
+async def test_rule_63_rule_153_rule_155_rule_163_rule_168_rule_169_a_missing_field_is_2001_without_data(place, version, command, field):
     body = {"response_url": place.emsp.url_for("x")} | all_commands(place.emsp, place.location)[command]
     body.pop(field)
     told = await place.emsp.send(command, json.dumps(body), version=version)
@@ -118,7 +118,7 @@ async def test_an_invalid_field_is_2001_without_data(place, version, command, wr
 
 @versions
 @pytest.mark.parametrize("body", [b"[]", b"null", b"7", b'"RESERVE_NOW"', b'[{"reservation_id": "R-1"}]'])
-async def test_json_that_is_no_object_is_2001_and_no_http_error(place, version, body):
+async def test_rule_55_json_that_is_no_object_is_2001_and_no_http_error(place, version, body):
     told = await place.emsp.send("RESERVE_NOW", body, version=version)
     assert (told.http, told.code) == (200, 2001)
     assert "data" not in told.json
@@ -136,7 +136,7 @@ async def test_a_token_without_a_required_field_is_2001(place, version, field):
     assert f"token.{field}" in told.json["status_message"]
 
 
-async def test_a_connector_without_its_evse_is_2001_where_connectors_are_heard(place):
+async def test_rule_164_a_connector_without_its_evse_is_2001_where_connectors_are_heard(place):
     told = await place.emsp.start_session(place.location, evse=None, body={"connector_id": "1"})
     assert (told.http, told.code) == (200, 2001)
     assert "data" not in told.json
@@ -154,7 +154,7 @@ async def test_a_body_longer_than_any_command_is_2001(place):
 
 @versions
 @pytest.mark.parametrize("command", ["REBOOT", "reserve_now", "RESERVE_NOW/1", "RESERVE%20NOW", ""])
-async def test_an_unknown_command_is_404_with_2000(place, version, command):
+async def test_rule_120_an_unknown_command_is_404_with_2000(place, version, command):
     body = all_commands(place.emsp, place.location)["RESERVE_NOW"]
     told = await place.emsp.send(command, body, version=version)
     assert (told.http, told.code) == (404, 2000)
@@ -179,7 +179,7 @@ async def test_an_unknown_version_is_404_with_2000(place):
         ("UNLOCK_CONNECTOR", "UNLOCK_CAPABLE"),
     ],
 )
-async def test_an_evse_that_lacks_the_capability_is_not_supported(gateway, version, command, capability):
+async def test_rule_136_an_evse_that_lacks_the_capability_is_not_supported(gateway, version, command, capability):
     capable = tuple(one for one in ALL if one != capability)
     async with scene(gateway, Spot(None, capabilities=capable)) as place:
         body = all_commands(place.emsp, place.location)[command]
@@ -203,7 +203,7 @@ async def test_an_evse_that_is_at_no_station_is_not_supported(place, command):
 
 @versions
 @pytest.mark.parametrize("command", AT_A_LOCATION)
-async def test_an_unknown_location_is_2003_rejected(place, version, command):
+async def test_rule_65_rule_137_an_unknown_location_is_2003_rejected(place, version, command):
     body = all_commands(place.emsp, "NOPE")[command]
     told = await place.emsp.send(command, body, version=version)
     assert (told.http, told.code, told.result) == (200, 2003, "REJECTED")
@@ -244,7 +244,7 @@ async def test_a_connector_is_not_heard_where_the_version_has_none(place):
 
 
 @versions
-async def test_a_connector_that_is_required_and_not_named_is_2002_rejected(gateway, version):
+async def test_rule_64_rule_165_a_connector_that_is_required_and_not_named_is_2002_rejected(gateway, version):
     needs = (*ALL, "START_SESSION_CONNECTOR_REQUIRED")
     async with scene(gateway, Spot(None, capabilities=needs)) as place:
         told = await place.emsp.start_session(place.location, version=version)
@@ -308,7 +308,7 @@ async def test_a_token_of_the_same_party_in_other_letters_is_its_own(gateway):
 
 
 @versions
-async def test_an_unknown_session_is_an_unknown_session(place, version):
+async def test_rule_134_an_unknown_session_is_an_unknown_session(place, version):
     told = await place.emsp.stop_session("0f0e0d0c", version=version)
     assert (told.http, told.code, told.result) == (200, 1000, "UNKNOWN_SESSION")
     assert told.json["data"]["timeout"] == 0
@@ -316,7 +316,7 @@ async def test_an_unknown_session_is_an_unknown_session(place, version):
 
 
 @versions
-async def test_a_session_of_another_emsp_is_rejected(place, version):
+async def test_rule_135_a_session_of_another_emsp_is_rejected(place, version):
     session = await place.charge()
     before = orders(place.station)
     async with place.gateway.emsp() as other:
@@ -436,7 +436,7 @@ async def _once_gone(emsp, command, body):
 
 
 @versions
-async def test_unlock_is_not_supported_for_a_partner_that_may_not(gateway, version):
+async def test_rule_170_unlock_is_not_supported_for_a_partner_that_may_not(gateway, version):
     async with scene(gateway, allow_unlock=False) as place:
         told = await place.emsp.unlock(place.location, version=version)
         assert (told.http, told.code, told.result) == (200, 1000, "NOT_SUPPORTED")
@@ -449,7 +449,7 @@ async def test_unlock_is_not_supported_for_a_partner_that_may_not(gateway, versi
 
 
 @versions
-async def test_a_command_that_is_taken_on_promises_one_result_within_the_timeout(place, version):
+async def test_rule_125_rule_128_a_command_that_is_taken_on_promises_one_result_within_the_timeout(place, version):
     session = await place.charge(version=version)
     reserved = await place.emsp.reserve(place.location, version=version)
     assert await place.emsp.result(reserved) == "ACCEPTED"

@@ -271,7 +271,7 @@ async def test_a_trailing_slash_is_the_same_path_without_a_redirect(place, versi
 
 @versions
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_commands_are_only_posted(place, version, method):
+async def test_rule_119_commands_are_only_posted(place, version, method):
     for command in DIALECTS[version].commands:
         told = await place.emsp.ask(method, COMMAND.format(version=version, command=command), {}, **ROUTED)
         assert (told.http, told.code) == (405, 2000)
@@ -304,7 +304,7 @@ async def test_rule_237_unknown_fields_are_not_heard(place, version):
 
 
 @versions
-async def test_null_says_the_same_as_absent_where_a_field_is_optional(place, version):
+async def test_rule_77_null_says_the_same_as_absent_where_a_field_is_optional(place, version):
     token = place.emsp.token_body(
         visual_number=None, group_id=None, language=None, default_profile_type=None, energy_contract=None
     )
@@ -345,7 +345,7 @@ async def test_a_partner_may_be_allowed_tokens_that_say_little(gateway, version,
         "%Y-%m-%dt%H:%M:%Sz",
     ],
 )
-async def test_rule_76_a_moment_is_utc_however_it_is_written(place, written):
+async def test_rule_71_rule_72_a_moment_is_utc_however_it_is_written(place, written):
     at = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
     told = await place.emsp.reserve(place.location, body={"expiry_date": at.strftime(written)})
     assert await place.emsp.result(told) == "ACCEPTED"
@@ -354,7 +354,7 @@ async def test_rule_76_a_moment_is_utc_however_it_is_written(place, written):
 
 
 @versions
-async def test_ids_are_the_same_in_any_case(gateway, version):
+async def test_rule_73_ids_are_the_same_in_any_case(gateway, version):
     async with scene(gateway, party=("DE", "aBc")) as place:
         location, token = place.location.lower(), place.emsp.token_body(party=Party("de", "AbC"))
         spelt = {"OCPI_from_country_code": "De", "OCPI_from_party_id": "ABc", "OCPI_to_party_id": "cpo"}

@@ -22,7 +22,7 @@ def path(emsp, url: str) -> str:
     return url.removeprefix(emsp.api)
 
 
-async def test_rule_85_the_versions_are_two_and_each_leads_to_its_details(emsp):
+async def test_rule_80_rule_81_the_versions_are_two_and_each_leads_to_its_details(emsp):
     told = await emsp.get("/ocpi/versions")
     assert (told.http, told.code) == (200, 1000)
     listed = [Version.model_validate(one) for one in told.json["data"]]
@@ -34,7 +34,7 @@ async def test_rule_85_the_versions_are_two_and_each_leads_to_its_details(emsp):
 
 
 @pytest.mark.parametrize("version", OCPI)
-async def test_the_details_are_those_of_the_version_and_say_nothing_else(emsp, version):
+async def test_rule_82_the_details_are_those_of_the_version_and_say_nothing_else(emsp, version):
     told = await emsp.get(f"/ocpi/{version}")
     details = VersionDetails.model_validate(told.json["data"])
     assert details.wire() == told.json["data"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from gateway.simulators.emsp import Callback, SimulatedEmsp
@@ -46,6 +47,8 @@ class Emsp(SimulatedEmsp):
     def __init__(self, api: str, partner_id: int, party: Party, token_in: str, token_out: str) -> None:
         super().__init__(token=token_out)
         self.api, self.partner_id, self.party, self.token_in = api, partner_id, party, token_in
+        #: What the callbacks asked for, letter by letter.
+        self.targets: list[str] = []
 
     def token_body(
         self, uid: str = "APP-USER-1", type: str = "APP_USER", party: Party | None = None, **changes
@@ -138,12 +141,23 @@ class Emsp(SimulatedEmsp):
             "UNLOCK_CONNECTOR", {"location_id": location, "evse_uid": evse, "connector_id": connector}, **more
         )
 
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        self.targets.append(request.raw_path)
+        return await super()._receive(request)
+
     async def result(self, told: Told, timeout: float = 40) -> str:
         """The one result of an accepted command, checked for everything that a callback must be."""
         assert told.result == "ACCEPTED", told.json
         callback = await self.callback(told.name, timeout)
         assert callback.problems == ()
         return callback.json["result"]
+
+    @property
+    def requests(self) -> int:
+        """How many requests of any kind it got."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        return self._runner.server.requests_count
 
     def results(self, told: Told) -> list[str]:
         """Every result that was posted for a command so far."""
