@@ -8,14 +8,13 @@ import structlog
 import uvloop
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, SimpleWorker
-from rq.job import Job
+from rq import Queue
 from rq.serializers import JSONSerializer
-from rq.timeouts import TimerDeathPenalty
 
 from gateway.bell import QUEUE
 from gateway.office import Office
 from gateway.settings import Settings
+from workers.batching import BatchingWorker
 from workers.jobs import Here
 from workers.process import prepare, redis_url, settle_memory
 from workers.sweeper import sweep_for_ever
@@ -29,16 +28,6 @@ MAINTENANCE = 5
 GRACE = 10
 
 
-class CommandWorker(SimpleWorker):
-    """RQ's in-process worker, for short jobs whose connections stay open from one to the next."""
-
-    death_penalty_class = TimerDeathPenalty
-
-    def get_heartbeat_ttl(self, job: Job) -> int:
-        """A job of a killed worker is found after this many seconds (the sweeper is quicker)."""
-        return WORKER_TTL
-
-
 def serve(settings: Settings, name: str = "worker") -> None:
     """Work until told to stop."""
     prepare(settings, name)
@@ -48,7 +37,7 @@ def serve(settings: Settings, name: str = "worker") -> None:
     settle_memory()
     connection = Redis.from_url(url)
     queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = CommandWorker(
+    worker = BatchingWorker(
         [queue],
         connection=connection,
         serializer=JSONSerializer,

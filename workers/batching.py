@@ -1,0 +1,115 @@
+"""An RQ worker that takes every job that waits and runs each function once, with all their ids.
+
+A job here is a function's name and a list of ids, so two jobs of the same function are one job with a longer list. What
+a killed worker had taken stays in RQ's intermediate list, is failed there by RQ's own maintenance, and its work is
+found by the sweeper long before that.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from traceback import format_exception
+from typing import Any
+
+import structlog
+from redis.client import Pipeline
+from rq import Queue, SimpleWorker
+from rq.intermediate_queue import IntermediateQueue
+from rq.job import Job
+from rq.utils import as_text
+
+log = structlog.get_logger(__name__)
+
+#: Jobs in one batch.
+MOST = 200
+#: Seconds between two notes to Redis that this worker is alive, idle, or not suspended.
+SELDOM = 1.0
+
+#: Moves up to ARGV[1] ids from the queue to the intermediate list, as RQ itself moves one.
+_TAKE = """
+local taken = {}
+for place = 1, tonumber(ARGV[1]) do
+    local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+    if not id then break end
+    taken[place] = id
+end
+return taken
+"""
+
+
+class BatchingWorker(SimpleWorker):
+    """For functions that take one list of ids and may run twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._take = self.connection.register_script(_TAKE)
+        self._threads = ThreadPoolExecutor(thread_name_prefix="job")
+        self._noted: dict[str, float] = defaultdict(float)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run ``job`` and all that wait behind it; functions side by side, so that they share the store's commits."""
+        jobs = [job, *self._others(queue)]
+        running = {
+            self._threads.submit(alike[0].func, [one for each in alike for one in each.args[0]]): alike
+            for alike in _by_function(jobs).values()
+        }
+        failed = [each for future, alike in running.items() for each in self._failed(future, alike, queue)]
+        self._forget([each for each in jobs if each not in failed], jobs, queue)
+
+    def _others(self, queue: Queue) -> list[Job]:
+        ids = self._take(keys=[queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)], args=[MOST - 1])
+        if not ids:
+            return []
+        found = self.job_class.fetch_many([as_text(one) for one in ids], self.connection, self.serializer)
+        return [one for one in found if one is not None]
+
+    def _failed(self, future: "Future[Any]", alike: list[Job], queue: Queue) -> list[Job]:
+        """Wait for the function; its jobs, if it failed: recorded where RQ's own tools look for failures."""
+        problem = future.exception()
+        if problem is None:
+            return []
+        log.error("a job failed; the sweeper does its work again", job=alike[0].func_name, problem=repr(problem))
+        for job in alike:
+            self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
+        return alike
+
+    def _forget(self, done: Iterable[Job], taken: Iterable[Job], queue: Queue) -> None:
+        """What is done leaves nothing behind in Redis."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            for job in done:
+                pipe.delete(job.key)
+            for job in taken:
+                pipe.lrem(IntermediateQueue.get_intermediate_queue_key(queue.key), 1, job.id)
+            pipe.execute()
+
+    # RQ notes each of these several times a job; once in a while says as much.
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        if pipeline is not None or self._is_due("heartbeat"):
+            super().heartbeat(timeout, pipeline)
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        if pipeline is not None or self._is_due(f"state {state}"):
+            super().set_state(state, pipeline)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        if self._is_due("suspension"):
+            super().check_for_suspension(burst)
+
+    def procline(self, message: str) -> None:
+        """The process keeps its name."""
+
+    def _is_due(self, note: str) -> bool:
+        now = time.monotonic()
+        if now - self._noted[note] < SELDOM:
+            return False
+        self._noted[note] = now
+        return True
+
+
+def _by_function(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:
+    alike: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        alike[str(job.func_name)].append(job)
+    return alike
