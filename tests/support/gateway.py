@@ -1,5 +1,6 @@
 """A gateway of real processes, and the partners, Locations and stations that a test adds to it."""
 
+import asyncio
 import itertools
 import os
 import re
@@ -9,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -23,7 +26,7 @@ from gateway.store import partners, rows, stations, topology
 from gateway.store.engine import open_engine
 from ocpi.headers import Encoding, Party
 from ocpi.locations import Location
-from tests.support.emsp import Emsp
+from tests.support.emsp import Emsp, Told
 
 CPO = Party("NL", "CPO")
 ALL = ("RESERVABLE", "REMOTE_START_STOP_CAPABLE", "UNLOCK_CAPABLE")
@@ -120,10 +123,10 @@ class Gateway:
     # What is known
 
     @contextmanager
-    def database(self):
+    def database(self, reads_only: bool = False):
         engine = open_engine(self.settings.database)
         try:
-            with engine.begin() as db:
+            with engine.execution_options(reads_only=reads_only).begin() as db:
                 yield db
         finally:
             engine.dispose()
@@ -173,9 +176,28 @@ class Gateway:
     def rows(self, table: str, **where) -> list[dict]:
         """What the database says, for a look behind the scenes."""
         wanted = getattr(rows, table)
-        with self.database() as db:
+        with self.database(reads_only=True) as db:
             asked = select(wanted).where(*(wanted.c[name] == value for name, value in where.items()))
             return [dict(row) for row in db.execute(asked.order_by(*wanted.primary_key.columns)).mappings()]
+
+    def command_of(self, told: Told) -> dict:
+        """What is known of a command that was sent."""
+        return self.rows("command", request_id=told.name)[0]
+
+    def reservation_of(self, told: Told) -> dict:
+        return self.rows("reservation", id=self.command_of(told)["reservation"])[0]
+
+    async def reservation_becomes(self, told: Told, state: str, timeout: float = 30) -> dict:
+        """Wait for it."""
+        return await eventually(lambda: (held := self.reservation_of(told))["state"] == state and held, timeout)
+
+
+async def eventually(true: Callable[[], Any], timeout: float = 30) -> Any:
+    """Wait until it says so; what it says."""
+    async with asyncio.timeout(timeout):
+        while not (said := true()):
+            await asyncio.sleep(0.05)
+    return said
 
 
 def location_body(location_id: str, spots: tuple[Spot, ...], cpo: Party = CPO) -> dict:
@@ -222,8 +244,8 @@ def running(data: Path, **environment: str):
     api_port, ocpp_port = free_ports(2)
     given = {"GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true", "GATEWAY_LOG_LEVEL": "INFO"} | environment
     gateway = Gateway(data, api_port, ocpp_port, given)
-    gateway.start()
     try:
+        gateway.start()
         yield gateway
     finally:
         gateway.stop()
