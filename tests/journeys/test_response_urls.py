@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from gateway.store import rows
 from tests.support.emsp import moment
-from tests.support.gateway import Gateway, Spot, running
+from tests.support.gateway import Gateway, eventually, running
 from tests.support.office import office
 from tests.support.scene import scene
 
@@ -188,7 +188,7 @@ async def test_a_host_that_was_taken_back_is_not_called_any_more(gateway: Gatewa
     async with scene(gateway, script={"ReserveNow": answer}) as place:
         assert (await place.emsp.reserve(place.location)).result == "ACCEPTED"
         await place.station.was_asked("ReserveNow")
-        async with gateway.emsp() as witness:
-            spot = gateway.location(Spot(place.station.id, 9))
-            assert await witness.result(await witness.unlock(spot)) == "ACCEPTED"
+        (owed,) = await eventually(lambda: gateway.rows("callback", partner=place.emsp.partner_id))
+        tried = await eventually(lambda: gateway.rows("callback_attempt", callback=owed["id"]))
+        assert "not registered" in tried[0]["error"]
         assert place.emsp.callbacks == []
