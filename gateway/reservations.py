@@ -88,15 +88,29 @@ def expire(db: Connection, rules: Rules, now: datetime) -> None:
         reservations.become(db, reservation_id, ReservationState.EXPIRED, now)
 
 
-def ended(db: Connection, station: str, number: int, update: str, now: datetime) -> None:
-    """2.x ReservationStatusUpdate; a number that is not ours changes nothing."""
+def ended(db: Connection, station: str, number: int, update: str, rules: Rules, now: datetime) -> list[int]:
+    """2.x ReservationStatusUpdate; a number that is not ours changes nothing. The commands to be called back again."""
     held = reservations.at_station(db, station, number)
     if held is None:
-        return
+        return []
     wanted = ReservationState.REMOVED if update == "Removed" else ReservationState.EXPIRED
+    return _over(db, held, wanted, rules, now)
+
+
+def out_of_order(db: Connection, station: str, connector: int, rules: Rules, now: datetime) -> list[int]:
+    """A connector that is Faulted or Unavailable (0: the station) holds nothing any more (1.6 §5.13); see ``ended``."""
+    held = reservations.active_at(db, station, connector)
+    return [one for each in held for one in _over(db, each, ReservationState.REMOVED, rules, now)]
+
+
+def _over(db: Connection, held: RowMapping, wanted: ReservationState, rules: Rules, now: datetime) -> list[int]:
     if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
         wanted = ReservationState.UNKNOWN
-    reservations.become(db, held["id"], wanted, now)
+    if not reservations.become(db, held["id"], wanted, now) or wanted is not ReservationState.REMOVED:
+        return []
+    owed = _told_cancelled(db, held, rules, now, "The charging station has ended the reservation.")
+    callbacks.owe(db, owed, now)
+    return [one.command for one in owed]
 
 
 def used(db: Connection, reservation_id: int, now: datetime) -> None:
@@ -194,7 +208,13 @@ def _told_given_up(db: Connection, held: RowMapping, rules: Rules, now: datetime
     return [one for given_up in reservations.given_up(db, held) for one in _told_cancelled(db, given_up, rules, now)]
 
 
-def _told_cancelled(db: Connection, held: Mapping[Any, Any], rules: Rules, now: datetime) -> list[callbacks.Owed]:
+def _told_cancelled(
+    db: Connection,
+    held: Mapping[Any, Any],
+    rules: Rules,
+    now: datetime,
+    text: str = "The reservation could not be changed and was cancelled.",
+) -> list[callbacks.Owed]:
     """CANCELED_RESERVATION, once, to whoever was told ACCEPTED last (ocpi.md §6.16)."""
     command = commands.by_id(db, held["command"]) if held["command"] is not None else None
     if command is None or command["partner"] is None:
@@ -206,7 +226,7 @@ def _told_cancelled(db: Connection, held: Mapping[Any, Any], rules: Rules, now: 
             partner=command["partner"],
             url=command["response_url"],
             result=CommandResultType.CANCELED_RESERVATION,
-            text="The reservation could not be changed and was cancelled.",
+            text=text,
             expires_at=now + rules.settings.command_timeout,
         )
     ]

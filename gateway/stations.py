@@ -16,6 +16,7 @@ from ocpp_bridge.events import BootAnswer, Booted, Registration, StatusChanged
 _PLAUSIBLE = timedelta(minutes=5)
 #: Security profile in which a station has no password: only where it was written down for it.
 _OPEN_PROFILE = 0
+_OUT_OF_ORDER = {"Faulted", "Unavailable"}
 
 
 def admit(db: Connection, station: str, username: str | None, password: bytes | None) -> str:
@@ -76,11 +77,17 @@ def told_abilities(db: Connection, station: str, answer: Answer) -> None:
         stations.change(db, station, abilities={})
 
 
-def status_changed(db: Connection, station: str, event: StatusChanged, now: datetime) -> None:
-    """Ordered by the station's clock where that is plausible, else by arrival (ocpp.md §5 #23)."""
+def status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules, now: datetime) -> list[int]:
+    """Ordered by the station's clock where that is plausible, else by arrival (ocpp.md §5 #23).
+
+    The commands to be called back again: 1.6 has no other word for a reservation that was removed.
+    """
     told_at = event.at if event.at is not None and event.at <= now + _PLAUSIBLE else now
     spot = (event.evse or 0, event.connector or 0)
-    stations.put_status(db, station, spot, event.status[:24], event.error, told_at)
+    newest = stations.put_status(db, station, spot, event.status[:24], event.error, told_at)
+    if not newest or event.evse is not None or event.status not in _OUT_OF_ORDER:
+        return []
+    return reservations.out_of_order(db, station, spot[1], rules, now)
 
 
 def heard(db: Connection, station: str, now: datetime) -> None:

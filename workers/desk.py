@@ -31,21 +31,21 @@ class HouseDesk:
         return admission
 
     async def disconnected(self, station: str) -> None:
-        await self._store.write(stations.disconnected, station, utc_now())
+        await self._store.note(stations.disconnected, station, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
         found: Sendable | None = await self._store.write(_claim_one, station)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
-        late = await self._store.write(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
+        late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
         if late is None:
             await self._office.ring(Job.CONCLUDE, [order_id])
         else:
             await self._office.ring(Job.DISPATCH, late.dispatch)
 
     async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:
-        await self._store.write(stations.told_abilities, station, answer)
+        await self._store.note(stations.told_abilities, station, answer)
 
     async def booted(self, station: str, event: Booted) -> BootAnswer:
         return await self._store.write(stations.booted, station, event, self._rules, utc_now())
@@ -59,14 +59,15 @@ class HouseDesk:
         return answer
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
-        await self._store.write(stations.status_changed, station, event, utc_now())
+        concluded = await self._store.write(_status_changed, station, event, self._rules)
+        await self._office.ring(Job.CONCLUDE, concluded)
 
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
         concluded = await self._store.write(_reservation_ended, station, number, update, self._rules)
         await self._office.ring(Job.CONCLUDE, concluded)
 
     async def heard(self, station: str) -> None:
-        await self._store.write(stations.heard, station, utc_now())
+        await self._store.note(stations.heard, station, utc_now())
 
 
 def _claim_one(db: Connection, station: str) -> Sendable | None:
@@ -82,8 +83,12 @@ def _transaction(
 
 def _reservation_ended(db: Connection, station: str, number: int, update: str, rules: Rules) -> list[int]:
     answered = _judged(db, station, rules)
-    reservations.ended(db, station, number, update, utc_now())
-    return answered
+    return answered + reservations.ended(db, station, number, update, rules, utc_now())
+
+
+def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> list[int]:
+    answered = _judged(db, station, rules)
+    return answered + stations.status_changed(db, station, event, rules, utc_now())
 
 
 def _judged(db: Connection, station: str, rules: Rules) -> list[int]:

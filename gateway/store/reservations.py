@@ -109,6 +109,15 @@ def at_station(db: Connection, station: str, number: int) -> RowMapping | None:
     return db.execute(asked).mappings().first()
 
 
+def active_at(db: Connection, station: str, station_connector: int) -> Sequence[RowMapping]:
+    """What a 1.6 station holds at a connector; at connector 0: all that it holds."""
+    active = reservation.c.state == ReservationState.ACTIVE
+    asked = select(reservation).where(reservation.c.station == station, IS_LIVE, active)
+    if station_connector != 0:
+        asked = asked.where(reservation.c.station_connector == station_connector)
+    return db.execute(asked).mappings().all()
+
+
 def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[RowMapping]:
     """Live reservations at a station for one of these token values (idToken or its group, folded)."""
     asked = select(reservation).where(reservation.c.station == station, IS_LIVE)

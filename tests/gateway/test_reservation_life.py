@@ -216,7 +216,7 @@ def test_an_extension_outlives_the_expiry_that_overtakes_it(indoors: Indoors, he
     partner, location, station = held
     number = indoors.reservation()["number"]
     indoors.reserve(partner, location, minutes=90)
-    indoors.run(reservations.ended, station, number, "Expired", indoors.now)
+    indoors.run(reservations.ended, station, number, "Expired", indoors.rules, indoors.now)
     assert indoors.reservation()["state"] == "UNKNOWN"
     assert indoors.next(station).order.number == number
     assert indoors.reservation()["state"] == "ACTIVE"
@@ -227,8 +227,8 @@ def test_an_extension_outlives_the_expiry_that_overtakes_it(indoors: Indoors, he
 )
 def test_the_station_tells_that_a_reservation_is_over(indoors: Indoors, held, update: str, state: str) -> None:
     partner, _, station = held
-    indoors.run(reservations.ended, station, indoors.reservation()["number"], update, indoors.now)
-    indoors.run(reservations.ended, station, 2**31 - 1, update, indoors.now)  # not ours
+    indoors.run(reservations.ended, station, indoors.reservation()["number"], update, indoors.rules, indoors.now)
+    indoors.run(reservations.ended, station, 2**31 - 1, update, indoors.rules, indoors.now)  # not ours
     assert indoors.reservation()["state"] == state
     assert indoors.cancel(partner).response == "REJECTED"
 
