@@ -27,7 +27,7 @@ async def deliver(office: Office, ids: Collection[int] | None = None) -> None:
     """POST what is due (all of it, without ``ids``), each on its own; what fails is due again after its pause."""
     settings = office.rules.settings
     hold = settings.callback_attempt_timeout + _MARGIN
-    due = await office.store.write(callbacks.take_due, ids, utc_now(), hold)
+    due = await office.store.note(callbacks.take_due, ids, utc_now(), hold)
     await asyncio.gather(*(_deliver_one(office, one) for one in due))
 
 
@@ -36,7 +36,7 @@ async def _deliver_one(office: Office, due: Due) -> None:
     left = min(office.rules.settings.callback_attempt_timeout, due.expires_at - at)
     posted = await _post(office, due, ids, left)
     attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
-    await office.store.write(callbacks.record, [attempt])
+    await office.store.note(callbacks.record, [attempt])
 
 
 async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> Posted:

@@ -75,7 +75,7 @@ class Office:
 
         The callbacks that are owed now.
         """
-        woken = await self.store.write(commands.dispatch, ids, utc_now()) if ids else []
+        woken = await self.store.note(commands.dispatch, ids, utc_now()) if ids else []
         if not woken:
             return []
         held = await self.online({one.station for one in woken})

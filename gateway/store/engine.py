@@ -14,14 +14,20 @@ _BUSY = 10.0
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for ``url``; SQLite in WAL mode with full durability, PostgreSQL as it is configured."""
+    """An engine for ``url``; SQLite in WAL mode with full durability, PostgreSQL as it is configured.
+
+    Execution options: ``reads_only``, and ``lightly`` for a commit that outlives every process but need not outlive a
+    power failure: it is written to disk with the next commit that must be.
+    """
     parsed = make_url(url)
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
     }
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, **options)
+        engine = create_engine(parsed, pool_pre_ping=True, **options)
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY, "check_same_thread": False}, **options)
@@ -37,8 +43,18 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("reads_only"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('lightly') else 'FULL'}")
     # A read transaction that turns into a write fails at once when another process has written; ask for the lock first.
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads_only") else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("lightly"):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
 @contextmanager

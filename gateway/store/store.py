@@ -14,6 +14,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _Work = Callable[[Connection], Any]
+#: What is to be done, and whether it must outlive a power failure.
+_Entry = tuple[_Work, bool]
 #: A statement that lost a race (unique index, serialization, busy) is tried again, alone.
 _TRIES = 4
 
@@ -26,11 +28,19 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(reads_only=True)
-        self._writer: Lane[_Work, Any] = Lane("store-writer", self._commit)
+        self._lightly = engine.execution_options(lightly=True)
+        self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
     async def write(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._writer(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]
+        return await self._writer((lambda db: function(db, *args, **kwargs), True))  # type: ignore[no-any-return]
+
+    async def note(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """``write`` without waiting for the disk: every process may be killed, but a power failure may undo it.
+
+        For what is said to nobody outside, or is found out again: wake-ups, holds, signs of life, answers of stations.
+        """
+        return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]
 
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]
@@ -40,15 +50,16 @@ class Store:
         self._reader.close()
         self._engine.dispose()
 
-    def _commit(self, works: Sequence[_Work]) -> Sequence[Any]:
+    def _commit(self, entries: Sequence[_Entry]) -> Sequence[Any]:
         """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
+        engine = self._engine if any(lasting for _, lasting in entries) else self._lightly
         try:
-            with turn(self._engine), self._engine.begin() as db:
-                return [work(db) for work in works]
+            with turn(self._engine), engine.begin() as db:
+                return [work(db) for work, _ in entries]
         except Exception as problem:
-            if len(works) == 1 and not isinstance(problem, IntegrityError | OperationalError):
+            if len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError):
                 return [problem]
-            return [self._alone(work) for work in works]
+            return [self._alone(work) for work, _ in entries]
 
     def _alone(self, work: _Work) -> Any:
         for attempt in range(1, _TRIES + 1):
