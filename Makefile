@@ -11,7 +11,7 @@ PYTHON ?=
 ARGS ?=
 UV ?= uv
 
-.PHONY: run test check lock openapi clean
+.PHONY: run test check lock openapi docs clean
 
 run: $(STAMP)
 	@$(BIN)/python -m workers.demo $(ARGS)
@@ -27,6 +27,10 @@ check: $(STAMP)
 
 openapi: $(STAMP)
 	@$(BIN)/python scripts/openapi.py
+
+docs: $(STAMP)
+	@$(BIN)/python scripts/settings.py
+	@$(BIN)/python -m tests.conformance.document
 
 lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv; name it with UV=…" >&2; exit 1; }

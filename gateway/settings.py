@@ -70,9 +70,11 @@ class Settings(BaseSettings):
     #: A command that was not moved on for this long is rung for again.
     ring_again: Seconds = timedelta(seconds=2)
 
-    #: Keys token hashes and seals outgoing tokens; generated into the data directory when not given.
+    #: Keys token hashes, aliases and the seal of outgoing tokens; generated into the data directory when not given.
     secret_key: SecretStr | None = None
+    #: ``json`` for machines.
     log_format: Literal["console", "json"] = "console"
+    #: Lines below it are not written.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("callback_pauses", mode="before")
