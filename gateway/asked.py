@@ -30,7 +30,7 @@ class Asked:
 
     @property
     def duplicate_key(self) -> str | None:
-        """The same for the same POST (design.md §7); None when it cannot be told."""
+        """The same for the same POST; None when it cannot be told."""
         if not self.identified:
             return None
         parts = (
@@ -62,7 +62,7 @@ class Said:
 
 
 class Refusal(Exception):
-    """A command that is not taken on, and what is answered instead (ocpi.md §3.8)."""
+    """A command that is not taken on, and what is answered instead (mod_commands §CommandResponseType)."""
 
     def __init__(self, response: CommandResponseType, text: str, status_code: StatusCode = StatusCode.SUCCESS) -> None:
         super().__init__(text)

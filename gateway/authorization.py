@@ -1,4 +1,4 @@
-"""Authorization, the story: what a station is told of a token (ocpi.md §3.6)."""
+"""Authorization, the story: what a station is told of a token (mod_commands §ReserveNow, §StartSession)."""
 
 from datetime import datetime
 

@@ -42,13 +42,13 @@ def _known(db: Connection, station: str, event: TransactionChanged) -> RowMappin
         return sessions.by_transaction(db, station, event.transaction_id)
     if event.phase is Phase.STARTED:
         return sessions.by_start_key(db, _start_key(station, event))
-    # A 1.6 station that never got an id sends -1: only the connector tells, where it leaves no doubt (ocpp.md §5 #30).
+    # A 1.6 station that never got an id sends -1: only the connector tells, where it leaves no doubt.
     running = sessions.running_at(db, station, event.evse, event.connector)
     return running[0] if len(running) == 1 else None
 
 
 def _start_key(station: str, event: TransactionChanged) -> str:
-    """1.6: a StartTransaction that is told again is the same in all of these (ocpp.md §2.3)."""
+    """1.6: a StartTransaction that is told again is the same in all of these (1.6 §4.8)."""
     token = event.id_token.value if event.id_token else ""
     told = (station, event.connector, fold(token), event.at and event.at.isoformat(), event.meter_wh)
     return hashlib.sha256(repr(told).encode()).hexdigest()
@@ -150,7 +150,7 @@ def _owner(db: Connection, station: str, event: TransactionChanged, now: datetim
 
 
 def _reservation(db: Connection, station: str, event: TransactionChanged, group: str | None) -> RowMapping | None:
-    """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (ocpp.md §2.2)."""
+    """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (1.6 §5.13)."""
     assert event.id_token is not None
     if event.reservation is not None:
         named = ledger.at_station(db, station, event.reservation)

@@ -57,7 +57,7 @@ def answered(
 
 
 def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
-    """What a command's end means, with what the house knows beside the answer (ocpp.md §4.2)."""
+    """What a command's end means, with what the house knows beside the answer."""
     if row["ending"] is None or row["answer"] is None:
         return judge_answer(None, row["state"], None)
     answer, order = ANSWER.validate_python(row["answer"]), _order(row)

@@ -138,7 +138,7 @@ def _cancel(bench: Bench, command: CancelReservation) -> Taken:
     return Taken(station=held["station"], order=orders.CancelReservation(number=held["number"]), reservation=held["id"])
 
 
-#: A reservation that is over is answered from what we know, without asking the station (ocpp.md §5 #13).
+#: A reservation that is over is answered from what we know, without asking the station.
 _ENDED: Mapping[ReservationState, str] = {
     ReservationState.USED: "The reservation was used.",
     ReservationState.EXPIRED: "The reservation has expired.",
@@ -261,7 +261,7 @@ def _station_tokens(bench: Bench, token: Token, station: str) -> tuple[IdToken, 
 
 
 def authorize(bench: Bench, taken: Taken, command_id: int) -> None:
-    """What the command brought is authorised at the station from now on (ocpi.md §3.6)."""
+    """What the command brought is authorised at the station from now on (mod_commands §ReserveNow, §StartSession)."""
     if taken.token is None or taken.id_token is None:
         return
     asked = bench.asked

@@ -40,7 +40,7 @@ def number_at(db: Connection, held: RowMapping | None, station: str) -> int:
 
 
 def give_up(db: Connection, held: RowMapping, now: datetime) -> list[tuple[str, int, int]]:
-    """The party wants another instead: this one is to be cancelled (ocpp.md §5 #11), if it is not already."""
+    """The party wants another instead: this one is to be cancelled, if it is not already."""
     reservations.change(db, held["id"], now, superseded=True)
     if _is_being_cancelled(db, held):
         reservations.change(db, held["id"], now, command=None)
@@ -161,7 +161,7 @@ def _reserved(
             return Follows()
         reservations.become(db, held["id"], ReservationState.REFUSED, now)
         return Follows(owed=_told_given_up(db, held, rules, now))
-    # An update that was refused, or whose fate is unknown, may have ended what it was to replace (ocpp.md §5 #4, #10).
+    # An update that was refused, or whose fate is unknown, may have ended what it was to replace.
     reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
     if asked_again:  # the same number is on its way once more, and a cancellation would come after it
         return Follows()
@@ -215,7 +215,7 @@ def _told_cancelled(
     now: datetime,
     text: str = "The reservation could not be changed and was cancelled.",
 ) -> list[callbacks.Owed]:
-    """CANCELED_RESERVATION, once, to whoever was told ACCEPTED last (ocpi.md §6.16)."""
+    """CANCELED_RESERVATION, once, to whoever was told ACCEPTED last."""
     command = commands.by_id(db, held["command"]) if held["command"] is not None else None
     if command is None or command["partner"] is None:
         return []

@@ -29,7 +29,7 @@ class Secrets:
         return hmac.new(self._tokens, token.encode(), hashlib.sha256).hexdigest()
 
     def alias(self, owner: str, uid: str, attempt: int = 0) -> str:
-        """Twenty upper-case hexadecimal digits that stand for ``owner``'s ``uid`` at every station (ocpp.md §4.1)."""
+        """Twenty upper-case hexadecimal digits that stand for ``owner``'s ``uid`` at every station."""
         text = f"{owner}|{uid}" + (f"|{attempt}" if attempt else "")
         return hmac.new(self._aliases, text.encode(), hashlib.sha256).hexdigest()[:20].upper()
 

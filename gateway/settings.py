@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     reservation_min: Seconds = timedelta(seconds=60)
     #: A reservation that ends later than this is refused.
     reservation_max: Seconds = timedelta(hours=24)
-    #: How long after its expiry an unconfirmed reservation is given up on (ocpp.md: stations' clocks differ).
+    #: How long after its expiry an unconfirmed reservation is given up on: stations' clocks differ.
     reservation_grace: Seconds = timedelta(seconds=30)
     #: Pause before a clean-up CancelReservation is tried again.
     cleanup_pause: Seconds = timedelta(seconds=30)

@@ -41,7 +41,7 @@ def connected(
     assert known is not None
     changed = known["subprotocol"] != subprotocol
     stations.change(db, station, subprotocol=subprotocol, connected_at=now, disconnected_at=None, heard_at=now)
-    if changed:  # other names for what was asked (ocpp.md §5 #34)
+    if changed:  # other names for what was asked
         stations.change(db, station, abilities=None)
     errands = reservations.clean(db, rules, now, station)
     admission = Admission(
@@ -78,7 +78,7 @@ def told_abilities(db: Connection, station: str, answer: Answer) -> None:
 
 
 def status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules, now: datetime) -> list[int]:
-    """Ordered by the station's clock where that is plausible, else by arrival (ocpp.md §5 #23).
+    """Ordered by the station's clock where that is plausible, else by arrival.
 
     The commands to be called back again: 1.6 has no other word for a reservation that was removed.
     """

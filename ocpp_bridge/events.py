@@ -78,7 +78,7 @@ class TokenStatus:
 
     #: Accepted, Blocked, Expired, Invalid, ConcurrentTx: words that every version has.
     status: str
-    #: Group (parentIdTag, groupIdToken): the same value everywhere (ocpp.md §5 #20).
+    #: Group (parentIdTag, groupIdToken): the same value everywhere.
     group: IdToken | None = None
 
 

@@ -91,7 +91,7 @@ async def take(office: Office, asked: Asked) -> Said:
 
 
 async def _guard(office: Office, asked: Asked) -> None:
-    """What we would not call is refused before any station is asked (design.md §7)."""
+    """What we would not call is refused before any station is asked."""
     url, allow_private = asked.command.response_url, office.rules.settings.allow_private_callbacks
     try:
         check_url(url, hosts=asked.partner.callback_hosts, allow_private=allow_private)

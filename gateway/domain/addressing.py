@@ -27,7 +27,7 @@ class Place:
 
 
 def choose(candidates: Sequence[Place], whole_station: Mapping[str, bool | None]) -> Place:
-    """The order of design.md §7 for a command that names no EVSE; ``candidates`` are capable and on online stations.
+    """The order of choice for a command that names no EVSE; ``candidates`` are capable and on online stations.
 
     ``whole_station``: what is known of stations' taking reservations without an EVSE; empty where that is no question.
     """

@@ -5,7 +5,7 @@ from ocpi.commands import CommandResultType
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.meanings import Happened, Meaning
 
-#: Marked as sent, and nothing was heard: the station may have done it (ocpp.md §4.3).
+#: Marked as sent, and nothing was heard: the station may have done it.
 TIMED_OUT = Meaning(
     result=CommandResultType.TIMEOUT,
     happened=Happened.UNKNOWN,

@@ -16,7 +16,7 @@ from ocpp_bridge.orders import ORDER, Order
 DUPLICATE_WINDOW = timedelta(hours=24)
 
 _OPEN = command.c.state != CommandState.CONCLUDED
-#: An answer on a new socket may still follow a lost one (ocpp.md §5 #1).
+#: An answer on a new socket may still follow a lost one.
 _UNANSWERED = or_(command.c.ending.is_(None), command.c.ending == Ending.CONNECTION_LOST)
 
 

@@ -37,7 +37,7 @@ def abilities(db: Connection, station_ids: Collection[str]) -> dict[str, tuple[s
 def put_status(
     db: Connection, station_id: str, spot: tuple[int, int], status: str, error: str, told_at: datetime
 ) -> bool:
-    """The newest status of a connector; one told before what is known already changes nothing (ocpp.md §5 #23)."""
+    """The newest status of a connector; one told before what is known already changes nothing."""
     row = {"station": station_id, "evse": spot[0], "connector": spot[1]}
     told = {"status": status, "error": error[:50], "told_at": told_at}
     return put_newest(db, connector_status, row | told, ("station", "evse", "connector"), "told_at")

@@ -84,7 +84,7 @@ class Partner(SQLModel, table=True):
     #: Hosts that a response_url of theirs may name; none: every one is refused.
     callback_hosts: list[str] = _json()
     allow_unlock: bool = False
-    #: Their Token objects may lack required fields (ocpi.md §6.33).
+    #: Their Token objects may lack required fields.
     lenient_token: bool = False
     state: str = _state(PartnerState.ACTIVE)
     created_at: datetime = _at()
@@ -304,7 +304,7 @@ class Reservation(SQLModel, table=True):
     state: str = Field(default=ReservationState.PENDING, max_length=12, index=True)
     #: The party asked for it at another station since; here it is only waiting to be cancelled.
     superseded: bool = False
-    #: The newest accepted RESERVE_NOW: its response_url hears of a cancellation by the CPO (ocpi.md §6.16).
+    #: The newest accepted RESERVE_NOW: its response_url hears of a cancellation by the CPO.
     command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
     #: When an unconfirmed one is cancelled at the station again.
     cleanup_at: datetime | None = _at(optional=True)
@@ -326,7 +326,7 @@ class TokenAlias(SQLModel, table=True):
 
 
 class Authorization(SQLModel, table=True):
-    """A token that an eMSP's command brought to a station, and so has authorised there (ocpi.md §3.6)."""
+    """A token that an eMSP's command brought to a station, and so has authorised there (mod_commands §ReserveNow, §StartSession)."""
 
     __table_args__ = (UniqueConstraint("station", "token_key"),)
 

@@ -99,6 +99,7 @@ class Side:
 
 async def run(plan: Plan, say: Say) -> dict[str, Any]:
     """Start both, load them in turn, end both; raises Broken."""
+    others = round(os.getloadavg()[0], 2)
     with TemporaryDirectory(prefix="ocpi-gateway-bench-") as directory:
         async with AsyncExitStack() as stack, asyncio.timeout(LIMIT):
             say("starting the relay and the gateway")
@@ -112,7 +113,8 @@ async def run(plan: Plan, say: Say) -> dict[str, Any]:
                     await side.quiet(plan)
                     rate = side.measured.per_second[-1]
                     say(f"round {number} of {plan.rounds}: {side.name} {rate:,.0f} commands/s")
-        return report(plan, relay.measured, gateway.measured)
+        # Who else was at work: on a busy machine both sides suffer, and the more processes the more.
+        return report(plan, relay.measured, gateway.measured) | {"load_average_before": others}
 
 
 def report(plan: Plan, relay: Measured, gateway: Measured) -> dict[str, Any]:
