@@ -12,8 +12,8 @@ FILE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 HEAD = """# Settings
 
-Environment variables, read once at the start. A duration is a number of seconds or ISO 8601 (`PT30S`). A wrong value stops the start with a
-sentence that names it. This page is generated (`make docs`).
+Environment variables, read once at the start. A duration is a number of seconds or ISO 8601 (`PT30S`).
+A wrong value stops the start with a sentence that names it. This page is generated (`make docs`).
 
 | variable | default | meaning |
 |---|---|---|

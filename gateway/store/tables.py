@@ -326,7 +326,7 @@ class TokenAlias(SQLModel, table=True):
 
 
 class Authorization(SQLModel, table=True):
-    """A token that an eMSP's command brought to a station, and so has authorised there (mod_commands §ReserveNow, §StartSession)."""
+    """A token that an eMSP's command brought to a station, and so has authorised there."""
 
     __table_args__ = (UniqueConstraint("station", "token_key"),)
 
