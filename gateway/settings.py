@@ -4,7 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DURATION = TypeAdapter(timedelta)
@@ -12,15 +21,41 @@ _DURATION = TypeAdapter(timedelta)
 
 def _duration(value: object) -> object:
     """``"8"``, ``8.5`` and ``"PT8S"`` are all eight-odd seconds; pydantic alone refuses ``"8"``."""
-    if isinstance(value, str):
-        try:
-            return timedelta(seconds=float(value))
-        except (ValueError, OverflowError):
-            return _DURATION.validate_python(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return _DURATION.validate_python(value)
+    except ValidationError:
+        raise ValueError("a duration is a number of seconds, or ISO 8601 as in PT8S") from None
+
+
+def _not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise ValueError("a duration is not less than 0 seconds")
     return value
 
 
-Seconds = Annotated[timedelta, BeforeValidator(_duration)]
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("this duration is more than 0 seconds")
+    return value
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value and value.partition("://")[0] not in schemes:
+            raise ValueError(f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
+SomeSeconds = Annotated[Seconds, AfterValidator(_positive)]
 
 
 class Settings(BaseSettings):
@@ -31,20 +66,20 @@ class Settings(BaseSettings):
     #: Where the embedded database, Valkey and generated secrets live.
     data_dir: Path = Path("gateway-data")
     #: ``sqlite:///…`` or ``postgresql://…``; the default is SQLite in the data directory.
-    database_url: str = ""
+    database_url: Annotated[str, _url("sqlite", "postgresql", "postgres", "postgresql+psycopg")] = ""
     #: ``redis://…`` or ``unix://…``; the default is the embedded Valkey in the data directory.
-    redis_url: str = ""
+    redis_url: Annotated[str, _url("redis", "rediss", "unix")] = ""
     #: What partners put before ``/ocpi/…``; the default is where the api process listens.
-    public_url: str = ""
+    public_url: Annotated[str, _url("https", "http")] = ""
 
     #: Told to partners as CommandResponse.timeout; a result is posted within it or never.
     command_timeout: Seconds = timedelta(seconds=30)
     #: How long a station may take, queue time included; leaves time to post.
-    station_timeout: Seconds = timedelta(seconds=20)
+    station_timeout: SomeSeconds = timedelta(seconds=20)
     #: Pauses between attempts to deliver a result, cut at the promised timeout.
     callback_pauses: Annotated[tuple[Seconds, ...], NoDecode] = tuple(timedelta(seconds=s) for s in (1, 2, 4, 8))
     #: The longest a single attempt may take, from the first byte to the last.
-    callback_attempt_timeout: Seconds = timedelta(seconds=5)
+    callback_attempt_timeout: SomeSeconds = timedelta(seconds=5)
     #: True also allows http, and private addresses for a connection's registered hosts only.
     allow_private_callbacks: bool = False
 
@@ -57,7 +92,7 @@ class Settings(BaseSettings):
     #: How long after its expiry an unconfirmed reservation is given up on: stations' clocks differ.
     reservation_grace: Seconds = timedelta(seconds=30)
     #: Pause before a clean-up CancelReservation is tried again.
-    cleanup_pause: Seconds = timedelta(seconds=30)
+    cleanup_pause: SomeSeconds = timedelta(seconds=30)
     #: RemoteStart Rejected without a known cause: OCPI's enumeration says REJECTED, its diagram FAILED.
     start_refused: Literal["REJECTED", "FAILED"] = "REJECTED"
     #: Told to stations in BootNotification's answer.
@@ -66,12 +101,12 @@ class Settings(BaseSettings):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
     #: How often a process looks in the database for what is due.
-    sweep_interval: Seconds = timedelta(seconds=1)
+    sweep_interval: SomeSeconds = timedelta(seconds=1)
     #: A command that was not moved on for this long is rung for again.
     ring_again: Seconds = timedelta(seconds=2)
 
     #: Keys token hashes, aliases and the seal of outgoing tokens; generated into the data directory when not given.
-    secret_key: SecretStr | None = None
+    secret_key: Annotated[SecretStr, Field(min_length=1)] | None = None
     #: ``json`` for machines.
     log_format: Literal["console", "json"] = "console"
     #: Lines below it are not written.
@@ -86,8 +121,6 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if self.station_timeout >= self.command_timeout:
             raise ValueError("GATEWAY_STATION_TIMEOUT must be less than GATEWAY_COMMAND_TIMEOUT")
-        if min(self.station_timeout, self.callback_attempt_timeout) <= timedelta(0):
-            raise ValueError("GATEWAY_STATION_TIMEOUT and GATEWAY_CALLBACK_ATTEMPT_TIMEOUT must be positive")
         if self.reservation_min >= self.reservation_max:
             raise ValueError("GATEWAY_RESERVATION_MIN must be less than GATEWAY_RESERVATION_MAX")
         return self
