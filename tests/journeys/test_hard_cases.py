@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.gateway import Gateway, Spot, eventually
 from tests.support.station import HangUp, Reply, ScriptedStation, Silence, group_in, number_in, token_in
+from tests.support.together import together
 
 OCPP = ("1.6", "2.0.1", "2.1")
 ACCEPTED = {"status": "Accepted"}
@@ -119,64 +120,70 @@ async def test_a_mute_station_costs_the_others_nothing(gateway: Gateway):
 # A reservation of unknown fate is cancelled until it is known to be dead (P5)
 
 
-@every_ocpp
-async def test_a_mute_stations_reservation_is_cancelled_at_once_and_again_until_it_answers(hasty: Gateway, ocpp: str):
-    async def hear_the_second(station: ScriptedStation, order: dict) -> Reply:
-        return Silence if len(station.all_asked("CancelReservation")) == 1 else REJECTED
+async def test_a_mute_stations_reservation_is_cancelled_at_once_and_again_until_it_answers(hasty: Gateway):
+    async def story(ocpp: str) -> None:
+        async def hear_the_second(station: ScriptedStation, order: dict) -> Reply:
+            return Silence if len(station.all_asked("CancelReservation")) == 1 else REJECTED
 
-    script = {"ReserveNow": Silence, "CancelReservation": hear_the_second}
-    async with a_place(hasty, ocpp, script) as (emsp, station, location):
-        told = await emsp.reserve(location)
-        assert await emsp.result(told) == "TIMEOUT"
-        number = number_in(await station.asked_for("RESERVE_NOW"))
-        assert number_in(await station.asked_for("CANCEL_RESERVATION")) == number
-        assert number_in(await station.asked_for("CANCEL_RESERVATION", 2)) == number
-        await hasty.reservation_becomes(told, "CANCELLED")
-        assert emsp.results(told) == ["TIMEOUT"]
-        assert len(station.all_asked("ReserveNow")) == 1
+        script = {"ReserveNow": Silence, "CancelReservation": hear_the_second}
+        async with a_place(hasty, ocpp, script) as (emsp, station, location):
+            told = await emsp.reserve(location)
+            assert await emsp.result(told) == "TIMEOUT"
+            number = number_in(await station.asked_for("RESERVE_NOW"))
+            assert number_in(await station.asked_for("CANCEL_RESERVATION")) == number
+            assert number_in(await station.asked_for("CANCEL_RESERVATION", 2)) == number
+            await hasty.reservation_becomes(told, "CANCELLED")
+            assert emsp.results(told) == ["TIMEOUT"]
+            assert len(station.all_asked("ReserveNow")) == 1
+
+    await together(story, OCPP)
 
 
-@every_ocpp
 @pytest.mark.parametrize("back", ["before-the-deadline", "after-it"])
 async def test_a_reservation_whose_socket_was_lost_is_cancelled_when_the_station_is_there_again(
-    hasty: Gateway, ocpp: str, back: str
+    hasty: Gateway, back: str
 ):
-    async with a_place(hasty, ocpp, {"ReserveNow": HangUp}) as (emsp, station, location):
-        told = await emsp.reserve(location)
-        if back == "before-the-deadline":
-            await station.asked_for("RESERVE_NOW")
-            await station.reconnect()
-        assert await emsp.result(told) == "TIMEOUT"
-        if back == "after-it":
-            assert hasty.reservation_of(told)["state"] == "UNKNOWN"
-            await station.reconnect()
-        number = number_in(await station.asked_for("RESERVE_NOW"))
-        assert number_in(await station.asked_for("CANCEL_RESERVATION")) == number
-        await hasty.reservation_becomes(told, "CANCELLED")
-        assert emsp.results(told) == ["TIMEOUT"]
-        assert len(station.all_asked("ReserveNow")) == 1
+    async def story(ocpp: str) -> None:
+        async with a_place(hasty, ocpp, {"ReserveNow": HangUp}) as (emsp, station, location):
+            told = await emsp.reserve(location)
+            if back == "before-the-deadline":
+                await station.asked_for("RESERVE_NOW")
+                await station.reconnect()
+            assert await emsp.result(told) == "TIMEOUT"
+            if back == "after-it":
+                assert hasty.reservation_of(told)["state"] == "UNKNOWN"
+                await station.reconnect()
+            number = number_in(await station.asked_for("RESERVE_NOW"))
+            assert number_in(await station.asked_for("CANCEL_RESERVATION")) == number
+            await hasty.reservation_becomes(told, "CANCELLED")
+            assert emsp.results(told) == ["TIMEOUT"]
+            assert len(station.all_asked("ReserveNow")) == 1
+
+    await together(story, OCPP)
 
 
-@every_ocpp
-async def test_accepted_after_timeout_is_no_second_result_and_cancelled_at_the_station(hasty: Gateway, ocpp: str):
-    late = asyncio.Event()
+async def test_accepted_after_timeout_is_no_second_result_and_cancelled_at_the_station(hasty: Gateway):
+    async def story(ocpp: str) -> None:
+        late = asyncio.Event()
 
-    async def answer_late(station: ScriptedStation, order: dict) -> Reply:
-        await late.wait()
-        return ACCEPTED
+        async def answer_late(station: ScriptedStation, order: dict) -> Reply:
+            await late.wait()
+            return ACCEPTED
 
-    script = {"ReserveNow": answer_late, "CancelReservation": REJECTED}
-    async with a_place(hasty, ocpp, script) as (emsp, station, location):
-        told = await emsp.reserve(location)
-        assert await emsp.result(told) == "TIMEOUT"
-        await hasty.reservation_becomes(told, "CANCELLED")
-        station.script["CancelReservation"] = ACCEPTED
-        late.set()
-        order = await station.asked_for("CANCEL_RESERVATION", 2)
-        assert number_in(order) == number_in(await station.asked_for("RESERVE_NOW"))
-        await eventually(lambda: not hasty.rows("command", station=station.id, result=None))
-        assert emsp.results(told) == ["TIMEOUT"]
-        assert len(hasty.rows("callback", command=hasty.command_of(told)["id"])) == 1
+        script = {"ReserveNow": answer_late, "CancelReservation": REJECTED}
+        async with a_place(hasty, ocpp, script) as (emsp, station, location):
+            told = await emsp.reserve(location)
+            assert await emsp.result(told) == "TIMEOUT"
+            await hasty.reservation_becomes(told, "CANCELLED")
+            station.script["CancelReservation"] = ACCEPTED
+            late.set()
+            order = await station.asked_for("CANCEL_RESERVATION", 2)
+            assert number_in(order) == number_in(await station.asked_for("RESERVE_NOW"))
+            await eventually(lambda: not hasty.rows("command", station=station.id, result=None))
+            assert emsp.results(told) == ["TIMEOUT"]
+            assert len(hasty.rows("callback", command=hasty.command_of(told)["id"])) == 1
+
+    await together(story, OCPP)
 
 
 @every_ocpp
@@ -255,25 +262,25 @@ async def test_a_change_that_moves_to_another_station_cancels_at_the_old_one(gat
         assert not new.all_asked("CancelReservation")
 
 
-@every_ocpp
-async def test_a_change_that_moves_away_from_an_offline_station_cancels_when_it_is_there_again(
-    hasty: Gateway, ocpp: str
-):
-    names = hasty.station_name(), hasty.station_name()
-    location = hasty.location(spot(names[0], ocpp, 1), spot(names[1], ocpp, 2))
-    async with (
-        hasty.emsp() as emsp,
-        a_station(hasty, names[0], ocpp) as old,
-        a_station(hasty, names[1], ocpp),
-    ):
-        first = await emsp.reserve(location, "E1")
-        assert await emsp.result(first) == "ACCEPTED"
-        await old.disconnect()
-        await eventually(lambda: hasty.rows("station", id=names[0])[0]["disconnected_at"])
-        assert await emsp.result(await emsp.reserve(location, "E2")) == "ACCEPTED"
-        await old.connect()
-        await old.asked_for("CANCEL_RESERVATION")
-        await hasty.reservation_becomes(first, "CANCELLED")
+async def test_a_change_that_moves_away_from_an_offline_station_cancels_when_it_is_there_again(hasty: Gateway):
+    async def story(ocpp: str) -> None:
+        names = hasty.station_name(), hasty.station_name()
+        location = hasty.location(spot(names[0], ocpp, 1), spot(names[1], ocpp, 2))
+        async with (
+            hasty.emsp() as emsp,
+            a_station(hasty, names[0], ocpp) as old,
+            a_station(hasty, names[1], ocpp),
+        ):
+            first = await emsp.reserve(location, "E1")
+            assert await emsp.result(first) == "ACCEPTED"
+            await old.disconnect()
+            await eventually(lambda: hasty.rows("station", id=names[0])[0]["disconnected_at"])
+            assert await emsp.result(await emsp.reserve(location, "E2")) == "ACCEPTED"
+            await old.connect()
+            await old.asked_for("CANCEL_RESERVATION")
+            await hasty.reservation_becomes(first, "CANCELLED")
+
+    await together(story, OCPP)
 
 
 # The door

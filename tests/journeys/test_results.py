@@ -11,6 +11,7 @@ from gateway.store import stations
 from tests.support.emsp import Emsp, Told
 from tests.support.gateway import Gateway, Spot, eventually
 from tests.support.station import CallError, HangUp, Reply, ScriptedStation, Silence, number_in, token_in
+from tests.support.together import together
 
 ONE = ("1.6",)
 TWO = ("2.0.1", "2.1")
@@ -338,29 +339,26 @@ UNREADABLE: dict[str, Reply] = {
 }
 
 
-async def together(gateway: Gateway, ocpp: str, rows: list[Row]) -> None:
-    """All of them at once, each in a scene of its own; what fails is named."""
+async def all_told_once(gateway: Gateway, ocpp: str, rows: list[Row]) -> None:
+    """All of them at once, each in a scene of its own."""
 
     async def one(row: Row) -> None:
-        try:
-            async with a_scene(gateway, ocpp) as scene:
-                await told_once(scene, row)
-        except Exception as problem:
-            raise AssertionError(f"{ocpp}-{row.command}-{row.says}-is-{row.result}: {problem!r}") from problem
+        async with a_scene(gateway, ocpp) as scene:
+            await told_once(scene, row)
 
-    await asyncio.gather(*(one(row) for row in rows))
+    await together(one, rows)
 
 
 @pytest.mark.parametrize("ocpp", ALL)
 async def test_no_answer_until_the_deadline_is_timeout(hasty: Gateway, ocpp: str):
     rows = [Row(command, "silence", Silence, "TIMEOUT", cleaned=True) for command in COMMANDS]
     rows += [Row("RESERVE_NOW", says, reply, "TIMEOUT", cleaned=True) for says, reply in UNREADABLE.items()]
-    await together(hasty, ocpp, rows)
+    await all_told_once(hasty, ocpp, rows)
 
 
 @pytest.mark.parametrize("ocpp", ALL)
 async def test_a_socket_that_is_lost_after_the_order_was_sent_is_timeout(hasty: Gateway, ocpp: str):
-    await together(hasty, ocpp, [Row(command, "hang-up", HangUp, "TIMEOUT") for command in COMMANDS])
+    await all_told_once(hasty, ocpp, [Row(command, "hang-up", HangUp, "TIMEOUT") for command in COMMANDS])
 
 
 @pytest.mark.parametrize("ocpp", ALL)
