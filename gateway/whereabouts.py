@@ -38,7 +38,7 @@ def stations_concerned(db: Connection, asked: Asked) -> set[str]:
             return set() if held is None else {held["station"]}
         case ReserveNow() | StartSession() | UnlockConnector() as command:
             found = topology.find_location(db, asked.parties.cpo.id, command.location_id)
-            return set() if found is None else topology.stations_of(db, found.id)
+            return set() if found is None else topology.stations_of(db, found.id, command.evse_uid)
     return set()
 
 

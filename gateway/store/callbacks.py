@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from gateway.domain.lifecycle import CALLBACK, CallbackState, before
 from gateway.store.rows import callback, callback_attempt, command, partner
@@ -62,53 +63,38 @@ class Attempt:
 
 def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
     """Results to be posted; their ids."""
-    made = insert(callback).returning(callback.c.id)
-    return [
-        int(
-            db.execute(
-                made.values(
-                    command=one.command,
-                    partner=one.partner,
-                    url=one.url,
-                    result=one.result,
-                    result_text=one.text,
-                    due_at=now,
-                    expires_at=one.expires_at,
-                    created_at=now,
-                    state=CallbackState.DUE,
-                    attempts=0,
-                )
-            ).scalar_one()
-        )
-        for one in owed
-    ]
+    return [int(db.execute(_OWE, _row(one, now)).scalar_one()) for one in owed]
+
+
+def _row(one: Owed, now: datetime) -> dict[str, Any]:
+    return {
+        "command": one.command,
+        "partner": one.partner,
+        "url": one.url,
+        "result": one.result,
+        "result_text": one.text,
+        "due_at": now,
+        "expires_at": one.expires_at,
+        "created_at": now,
+        "state": CallbackState.DUE,
+        "attempts": 0,
+    }
 
 
 def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: timedelta, most: int = 500) -> list[Due]:
     """Those (all, when ``ids`` is None) that are due, held for ``hold`` so that nobody else posts them meanwhile."""
     expire(db, now)
-    ripe = select(callback.c.id).where(callback.c.state == CallbackState.DUE, callback.c.due_at <= now).limit(most)
-    if ids is not None:
-        ripe = ripe.where(callback.c.id.in_(ids))
-    held = (
-        update(callback)
-        .where(callback.c.id.in_(ripe), callback.c.state == CallbackState.DUE, callback.c.due_at <= now)
-        .values(due_at=now + hold)
-        .returning(callback.c.id)
-    )
-    mine = list(db.execute(held).scalars())
-    return [_due(row) for row in db.execute(_DUE.where(callback.c.id.in_(mine))).mappings()] if mine else []
+    if ids is None:
+        ids = list(db.execute(_RIPE, {"now": now, "most": most}).scalars())
+    if not ids:
+        return []
+    mine = list(db.execute(_HOLD, {"ids": ids, "now": now, "until": now + hold}).scalars())
+    return [_due(row) for row in db.execute(_DUE, {"ids": mine}).mappings()] if mine else []
 
 
 def expire(db: Connection, now: datetime) -> int:
     """The promised time is over: abandoned, for an operator to replay. One in flight is left to its attempt."""
-    over = (
-        update(callback)
-        .where(callback.c.state == CallbackState.DUE, callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
-        .where(callback.c.expires_at <= now, callback.c.due_at <= now)
-        .values(state=CallbackState.ABANDONED, ended_at=now)
-    )
-    return db.execute(over).rowcount
+    return db.execute(_EXPIRE, {"now": now}).rowcount
 
 
 def record(db: Connection, attempts: Sequence[Attempt]) -> None:
@@ -123,10 +109,10 @@ def record(db: Connection, attempts: Sequence[Attempt]) -> None:
             "error": one.error[:500].replace("\x00", ""),
             "milliseconds": one.milliseconds,
         }
-        db.execute(insert(callback_attempt).values(**values))
+        db.execute(_TRIED, values)
         ended = one.at if one.state is not CallbackState.DUE else None
-        moved = update(callback).where(callback.c.id == one.callback, callback.c.state == CallbackState.DUE)
-        db.execute(moved.values(state=one.state, due_at=one.due_at, ended_at=ended, attempts=callback.c.attempts + 1))
+        moved = {"id_": one.callback, "state_": one.state, "due": one.due_at, "ended": ended}
+        db.execute(_MOVE_ON, moved)
 
 
 def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:
@@ -161,7 +147,35 @@ _DUE = (
     )
     .join(command, command.c.id == callback.c.command)
     .join(partner, partner.c.id == callback.c.partner)
+    .where(callback.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(callback.c.id)
+)
+_OWE = insert(callback).returning(callback.c.id)
+_IS_DUE = (callback.c.state == CallbackState.DUE) & (callback.c.due_at <= bindparam("now"))
+_RIPE = select(callback.c.id).where(_IS_DUE).limit(bindparam("most"))
+_HOLD = (
+    update(callback)
+    .where(callback.c.id.in_(bindparam("ids", expanding=True)), _IS_DUE)
+    .values(due_at=bindparam("until"))
+    .returning(callback.c.id)
+)
+_EXPIRE = (
+    update(callback)
+    # Spelt out beside the lifecycle's own condition, or the database does not see that the index serves.
+    .where(_IS_DUE, callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
+    .where(callback.c.expires_at <= bindparam("now"))
+    .values(state=CallbackState.ABANDONED, ended_at=bindparam("now"))
+)
+_TRIED = insert(callback_attempt)
+_MOVE_ON = (
+    update(callback)
+    .where(callback.c.id == bindparam("id_"), callback.c.state == CallbackState.DUE)
+    .values(
+        state=bindparam("state_"),
+        due_at=bindparam("due"),
+        ended_at=bindparam("ended"),
+        attempts=callback.c.attempts + 1,
+    )
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, String, and_, bindparam, func, insert, or_, select, update
 
 from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.rows import callback, callback_attempt, command
@@ -54,14 +54,72 @@ BLANK: Mapping[str, Any] = {
 }
 
 
+_FINAL = and_(command.c.ending.is_not(None), command.c.ending != Ending.CONNECTION_LOST)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_STATIONS: BindParameter[Any] = bindparam("stations", expanding=True)
+_OF_IDS = select(command.c.station).where(command.c.id.in_(_IDS))
+
+_WRITE_DOWN = insert(command).returning(command.c.id)
+_BY_ID = select(command).where(command.c.id == bindparam("id_"))
+_DUPLICATE = select(command).where(command.c.duplicate_key == bindparam("key"))
+_DISPATCH = (
+    update(command)
+    .where(command.c.station.in_(_OF_IDS), command.c.id <= bindparam("newest"), _OPEN)
+    .where(command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
+    .values(state=CommandState.DISPATCHED, dispatched_at=bindparam("now"))
+    .returning(command.c.id, command.c.station)
+)
+_DISPATCHED = select(command.c.id, command.c.station).where(
+    command.c.id.in_(_IDS), command.c.state == CommandState.DISPATCHED
+)
+_QUEUED = select(command.c.id, command.c.station).where(command.c.station.in_(_STATIONS), _OPEN).order_by(command.c.id)
+_OLDEST = (
+    select(func.min(command.c.id))
+    .where(command.c.station.in_(_STATIONS), _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
+    .group_by(command.c.station)
+)
+_CLAIM = (
+    update(command)
+    .where(command.c.id.in_(_OLDEST), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
+    .values(state=CommandState.SENT, sent_at=bindparam("now"))
+    .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
+)
+_ANSWERED = (
+    update(command)
+    .where(command.c.id == bindparam("id_"), _OPEN, _UNANSWERED)
+    .values({name: bindparam(name) for name in ("subprotocol", "ending", "answer", "answered_at")})
+)
+_TO_CONCLUDE = (
+    select(command)
+    .where(_OPEN, or_(_FINAL, command.c.deadline <= bindparam("now")))
+    .where(
+        or_(
+            command.c.id.in_(_IDS),
+            and_(command.c.station.in_(_OF_IDS), command.c.id <= bindparam("newest"), _FINAL),
+        )
+    )
+    .order_by(command.c.id)
+)
+_CONCLUDE = (
+    update(command)
+    .where(command.c.id == bindparam("id_"), command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
+    .where(
+        command.c.state == bindparam("state_"),
+        command.c.ending.is_not_distinct_from(bindparam("ending_", type_=String)),
+    )
+    .values(state=CommandState.CONCLUDED)
+    .values({name: bindparam(name) for name in ("result", "result_text", "concluded_at")})
+)
+
+
 def write_down(db: Connection, row: Mapping[str, Any]) -> int:
     """A command of an eMSP or of the house; from the commit on we owe it a result."""
-    return int(db.execute(insert(command).values(**row).returning(command.c.id)).scalar_one())
+    return int(db.execute(_WRITE_DOWN, dict(row)).scalar_one())
 
 
 def duplicate(db: Connection, key: str, now: datetime) -> RowMapping | None:
     """The command that the same POST made within a day; an older one gives its key up."""
-    row = db.execute(select(command).where(command.c.duplicate_key == key)).mappings().first()
+    row = db.execute(_DUPLICATE, {"key": key}).mappings().first()
     if row is None or row["received_at"] > now - DUPLICATE_WINDOW:
         return row
     db.execute(update(command).where(command.c.id == row["id"]).values(duplicate_key=None))
@@ -70,28 +128,17 @@ def duplicate(db: Connection, key: str, now: datetime) -> RowMapping | None:
 
 def dispatch(db: Connection, ids: Collection[int], now: datetime) -> list[Wake]:
     """Mark the commands DISPATCHED, and with them any older one of the same stations, so that none is overtaken."""
-    stations = select(command.c.station).where(command.c.id.in_(ids))
-    marked = (
-        update(command)
-        .where(command.c.station.in_(stations), command.c.id <= max(ids), _OPEN)
-        .where(command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
-        .values(state=CommandState.DISPATCHED, dispatched_at=now)
-        .returning(command.c.id, command.c.station)
-    )
-    rung = {row.id: row.station for row in db.execute(marked)}
+    rung = {row.id: row.station for row in db.execute(_DISPATCH, {"ids": ids, "newest": max(ids), "now": now})}
     # Rung for again: a node that died took the first wake-up with it.
-    again = select(command.c.id, command.c.station).where(
-        command.c.id.in_(ids), command.c.state == CommandState.DISPATCHED
-    )
-    rung |= {row.id: row.station for row in db.execute(again)}
+    if again := set(ids) - set(rung):
+        rung |= {row.id: row.station for row in db.execute(_DISPATCHED, {"ids": again})}
     return [Wake(command=one, station=station) for one, station in sorted(rung.items())]
 
 
 def queued(db: Connection, stations: Collection[str]) -> dict[str, list[int]]:
     """``{station: open commands, oldest first}``."""
-    asked = select(command.c.id, command.c.station).where(command.c.station.in_(stations), _OPEN).order_by(command.c.id)
     found: dict[str, list[int]] = {}
-    for row in db.execute(asked):
+    for row in db.execute(_QUEUED, {"stations": stations}):
         found.setdefault(row.station, []).append(row.id)
     return found
 
@@ -103,31 +150,16 @@ def is_waiting(db: Connection, station: str) -> bool:
 
 def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str, Sendable]:
     """The oldest waiting order of each station, now SENT: nobody else gets it, and it is never sent again (P2)."""
-    oldest = (
-        select(func.min(command.c.id))
-        .where(command.c.station.in_(stations), _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
-        .group_by(command.c.station)
-    )
-    marked = (
-        update(command)
-        .where(command.c.id.in_(oldest), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
-        .values(state=CommandState.SENT, sent_at=now)
-        .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
-    )
     return {
         row.station: Sendable(id=row.id, order=ORDER.validate_python(row.order), deadline=row.deadline)
-        for row in db.execute(marked)
+        for row in db.execute(_CLAIM, {"stations": stations, "now": now})
     }
 
 
 def answered(db: Connection, command_id: int, subprotocol: str | None, answer: Answer, now: datetime) -> bool:
     """Write down how an order ended; False when it was concluded already (the answer is late)."""
-    noted = (
-        update(command)
-        .where(command.c.id == command_id, _OPEN, _UNANSWERED)
-        .values(subprotocol=subprotocol, **_ended(answer, now))
-    )
-    return db.execute(noted).rowcount == 1
+    noted = {"id_": command_id, "subprotocol": subprotocol, **_ended(answer, now)}
+    return db.execute(_ANSWERED, noted).rowcount == 1
 
 
 def _ended(answer: Answer, now: datetime) -> dict[str, Any]:
@@ -147,22 +179,14 @@ def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> 
 
 def to_conclude(db: Connection, ids: Collection[int], now: datetime) -> Sequence[RowMapping]:
     """Those of ``ids`` that can be concluded, and any older answered one of their stations, oldest first."""
-    final = and_(command.c.ending.is_not(None), command.c.ending != Ending.CONNECTION_LOST)
-    ripe = or_(final, command.c.deadline <= now)
-    stations = select(command.c.station).where(command.c.id.in_(ids))
-    meant = or_(command.c.id.in_(ids), and_(command.c.station.in_(stations), command.c.id <= max(ids), final))
-    return db.execute(select(command).where(_OPEN, ripe, meant).order_by(command.c.id)).mappings().all()
+    return db.execute(_TO_CONCLUDE, {"ids": ids, "newest": max(ids), "now": now}).mappings().all()
 
 
 def conclude(db: Connection, judged: RowMapping, result: str, text: str, now: datetime) -> bool:
     """Give a command its result; False when it had one, or is no longer as it was judged (first answer wins, P3)."""
-    concluded = (
-        update(command)
-        .where(command.c.id == judged["id"], command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
-        .where(command.c.state == judged["state"], command.c.ending.is_not_distinct_from(judged["ending"]))
-        .values(state=CommandState.CONCLUDED, result=result, result_text=text, concluded_at=now)
-    )
-    return db.execute(concluded).rowcount == 1
+    seen = {"id_": judged["id"], "state_": judged["state"], "ending_": judged["ending"]}
+    concluded = {"result": result, "result_text": text, "concluded_at": now}
+    return db.execute(_CONCLUDE, seen | concluded).rowcount == 1
 
 
 def withdraw(db: Connection, command_id: int, response: Mapping[str, Any], now: datetime) -> bool:
@@ -205,7 +229,7 @@ def rung(db: Connection, ids: Collection[int], now: datetime) -> None:
 
 
 def by_id(db: Connection, command_id: int) -> RowMapping | None:
-    return db.execute(select(command).where(command.c.id == command_id)).mappings().first()
+    return db.execute(_BY_ID, {"id_": command_id}).mappings().first()
 
 
 def open_for_reservation(db: Connection, reservation_id: int, type_: str | None = None) -> bool:

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from gateway.domain.lifecycle import PARTNER, PartnerState, before
 from gateway.domain.parties import Cpo, Partner
 from gateway.store.rows import cpo, partner
 from ocpi.headers import Encoding, Party
 
+_BY_TOKEN = select(partner).where(
+    partner.c.token_in.in_(bindparam("hashes", expanding=True)), partner.c.state == PartnerState.ACTIVE
+)
+_CPOS = select(cpo).order_by(cpo.c.id)
+
 
 def by_token(db: Connection, hashes: Sequence[str]) -> Partner | None:
     """The active connection that one of these token hashes belongs to."""
-    asked = select(partner).where(partner.c.token_in.in_(hashes), partner.c.state == PartnerState.ACTIVE)
-    row = db.execute(asked).mappings().first()
+    row = db.execute(_BY_TOKEN, {"hashes": hashes}).mappings().first()
     return None if row is None else _partner(row)
 
 
@@ -76,7 +80,7 @@ def cpos(db: Connection) -> list[Cpo]:
     """Our own parties, in the order in which they were added."""
     return [
         Cpo(id=row["id"], party=Party(row["country_code"], row["party_id"]), name=row["name"])
-        for row in db.execute(select(cpo).order_by(cpo.c.id)).mappings()
+        for row in db.execute(_CPOS).mappings()
     ]
 
 

@@ -2,9 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
 from gateway.store.rows import command, reservation
@@ -14,52 +27,61 @@ from ocpi.types import fold
 IS_LIVE = reservation.c.state.in_(bindparam("live", sorted(LIVE), expanding=True, literal_execute=True))
 
 
+_OF_KEY = select(reservation).where(
+    reservation.c.partner == bindparam("partner"),
+    reservation.c.party_key == bindparam("party_key"),
+    reservation.c.reservation_key == bindparam("reservation_key"),
+)
+_LIVE = _OF_KEY.where(IS_LIVE, ~reservation.c.superseded)
+_NEWEST = _OF_KEY.order_by(reservation.c.id.desc()).limit(1)
+_BY_ID = select(reservation).where(reservation.c.id == bindparam("id_"))
+_ADD = insert(reservation).returning(reservation.c.id)
+_BECOME = {
+    wanted: update(reservation)
+    .where(reservation.c.id == bindparam("id_"), reservation.c.state.in_(before(RESERVATION, wanted)))
+    .values(state=wanted, updated_at=bindparam("now"))
+    for wanted in ReservationState
+}
+
+
 def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
     """The party's reservation of that id that may hold at a station."""
-    asked = select(reservation).where(
-        reservation.c.partner == partner,
-        reservation.c.party_key == party_key,
-        reservation.c.reservation_key == fold(reservation_id),
-        IS_LIVE,
-        ~reservation.c.superseded,
-    )
-    return db.execute(asked).mappings().first()
+    return _of_key(db, _LIVE, partner, party_key, reservation_id)
 
 
 def newest(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
     """The party's last reservation of that id, ended or not."""
-    asked = (
-        select(reservation)
-        .where(reservation.c.partner == partner, reservation.c.party_key == party_key)
-        .where(reservation.c.reservation_key == fold(reservation_id))
-        .order_by(reservation.c.id.desc())
-        .limit(1)
-    )
-    return db.execute(asked).mappings().first()
+    return _of_key(db, _NEWEST, partner, party_key, reservation_id)
+
+
+def _of_key(db: Connection, asked: Select[Any], partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+    key = {"partner": partner, "party_key": party_key, "reservation_key": fold(reservation_id)}
+    return db.execute(asked, key).mappings().first()
 
 
 def by_id(db: Connection, reservation_id: int) -> RowMapping:
-    return db.execute(select(reservation).where(reservation.c.id == reservation_id)).mappings().one()
+    return db.execute(_BY_ID, {"id_": reservation_id}).mappings().one()
 
 
 def add(db: Connection, row: dict[str, Any]) -> int:
-    return int(db.execute(insert(reservation).values(**row).returning(reservation.c.id)).scalar_one())
+    return int(db.execute(_ADD, row).scalar_one())
 
 
 def change(db: Connection, reservation_id: int, now: datetime, **values: Any) -> None:
     """Change what is known of a reservation, but never its state."""
     assert "state" not in values
-    db.execute(update(reservation).where(reservation.c.id == reservation_id).values(updated_at=now, **values))
+    db.execute(_change(tuple(values)), {"id_": reservation_id, "updated_at": now, **values})
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Update:
+    columns: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in ("updated_at", *names)}
+    return update(reservation).where(reservation.c.id == bindparam("id_")).values(columns)
 
 
 def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime) -> bool:
     """Move a reservation along its lifecycle; False when it cannot become that from where it is."""
-    moved = (
-        update(reservation)
-        .where(reservation.c.id == reservation_id, reservation.c.state.in_(before(RESERVATION, wanted)))
-        .values(state=wanted, updated_at=now)
-    )
-    return db.execute(moved).rowcount == 1
+    return db.execute(_BECOME[wanted], {"id_": reservation_id, "now": now}).rowcount == 1
 
 
 def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[RowMapping]:

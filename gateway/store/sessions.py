@@ -61,7 +61,7 @@ def running_at(
     """Transactions that run at an EVSE (1.6: at a connector)."""
     # 1.6 tells connectors only; a 2.x transaction may be anywhere before its EVSE is told.
     here = or_(
-        session.c.station_evse == station_evse,
+        and_(session.c.station_evse == station_evse, station_evse is not None),
         and_(
             session.c.station_evse.is_(None),
             or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None)),

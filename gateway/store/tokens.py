@@ -3,23 +3,27 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from gateway.secrets import Secrets
 from gateway.store.rows import authorization, token_alias
 from gateway.store.statements import put, put_once
 from ocpi.types import fold
 
+_ALIAS = select(token_alias.c.alias).where(
+    token_alias.c.owner == bindparam("owner"), token_alias.c.uid_key == bindparam("uid_key")
+)
+
 
 def alias(db: Connection, secrets: Secrets, owner: str, uid: str, now: datetime) -> str:
     """The alias of ``owner``'s token ``uid``; should two tokens meet in one alias, the later one gets another."""
-    here = (token_alias.c.owner == owner, token_alias.c.uid_key == fold(uid))
-    known = db.execute(select(token_alias.c.alias).where(*here)).scalar_one_or_none()
+    here = {"owner": owner, "uid_key": fold(uid)}
+    known = db.execute(_ALIAS, here).scalar_one_or_none()
     attempt = 0
     while known is None:
-        row = {"alias": secrets.alias(owner, fold(uid), attempt), "owner": owner, "uid_key": fold(uid)}
+        row = here | {"alias": secrets.alias(owner, fold(uid), attempt)}
         put_once(db, token_alias, row | {"created_at": now})
-        known = db.execute(select(token_alias.c.alias).where(*here)).scalar_one_or_none()
+        known = db.execute(_ALIAS, here).scalar_one_or_none()
         attempt += 1
     return str(known)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, exists, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, or_, select, update
 
 from gateway.domain.addressing import Place
 from gateway.domain.lifecycle import SessionState
@@ -28,18 +28,12 @@ class FoundLocation:
 
 
 def find_location(db: Connection, cpo_id: int, location_id: str) -> FoundLocation | None:
-    asked = select(location.c.id, location.c.location_id).where(
-        location.c.cpo_id == cpo_id, location.c.location_key == fold(location_id)
-    )
-    row = db.execute(asked).first()
+    row = db.execute(_LOCATION, {"cpo": cpo_id, "location_key": fold(location_id)}).first()
     return None if row is None else FoundLocation(id=row.id, location_id=row.location_id)
 
 
 def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
-    asked = select(evse.c.id).where(
-        evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid), evse.c.status != _REMOVED
-    )
-    return db.execute(asked).first() is not None
+    return db.execute(_EVSE, {"location": location_pk, "evse_key": fold(evse_uid)}).first() is not None
 
 
 def has_connector(db: Connection, location_pk: int, evse_uid: str, connector_id: str) -> bool:
@@ -64,28 +58,29 @@ def places(
 
     A connector's own binding comes before its EVSE's; without a connector named, the EVSE's own comes first.
     """
-    asked = _PLACES.where(evse.c.location == location_pk, evse.c.status != _REMOVED)
-    if evse_uid is not None:
-        asked = asked.where(evse.c.evse_key == fold(evse_uid))
-    if connector_id is not None:
-        asked = asked.where(or_(binding.c.connector_key == fold(connector_id), binding.c.connector_key == ""))
+    asked = _AT_LOCATION if evse_uid is None else _AT_EVSE
+    known = {"location": location_pk} if evse_uid is None else {"location": location_pk, "evse_key": fold(evse_uid)}
     by_evse: dict[int, Place] = {}
-    for row in db.execute(asked).mappings():
+    for row in db.execute(asked, known).mappings():
         own = row["connector_key"] != ""
+        if connector_id is not None and own and row["connector_key"] != fold(connector_id):
+            continue
         if row["evse"] not in by_evse or (connector_id is not None and own):
             by_evse[row["evse"]] = _place(row)
     return list(by_evse.values())
 
 
-def stations_of(db: Connection, location_pk: int) -> set[str]:
-    asked = select(binding.c.station).join(evse, evse.c.id == binding.c.evse).where(evse.c.location == location_pk)
-    return set(db.execute(asked).scalars())
+def stations_of(db: Connection, location_pk: int, evse_uid: str | None) -> set[str]:
+    """The stations that the Location's EVSEs, or the one named, are bound to."""
+    if evse_uid is None:
+        return set(db.execute(_STATIONS, {"location": location_pk}).scalars())
+    known = {"location": location_pk, "evse_key": fold(evse_uid)}
+    return set(db.execute(_STATIONS_OF_EVSE, known).scalars())
 
 
 def place_of(db: Connection, station: str, station_evse: int | None, station_connector: int | None) -> Place | None:
     """The EVSE that a station means; on 1.6 (``station_evse`` None) the connector alone tells."""
-    asked = _PLACES.where(binding.c.station == station)
-    found = [_place(row) for row in db.execute(asked).mappings()]
+    found = [_place(row) for row in db.execute(_AT_STATION, {"station": station}).mappings()]
     exact = [p for p in found if (p.station_evse, p.station_connector) == (station_evse, station_connector)]
     if station_evse is None:
         near = [p for p in found if p.station_connector == station_connector]
@@ -199,6 +194,21 @@ _PLACES = (
     .join(location, location.c.id == evse.c.location)
     .order_by(evse.c.id, binding.c.connector_key)
 )
+
+
+_AT_LOCATION = _PLACES.where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
+_AT_EVSE = _AT_LOCATION.where(evse.c.evse_key == bindparam("evse_key"))
+_AT_STATION = _PLACES.where(binding.c.station == bindparam("station"))
+_LOCATION = select(location.c.id, location.c.location_id).where(
+    location.c.cpo_id == bindparam("cpo"), location.c.location_key == bindparam("location_key")
+)
+_EVSE = select(evse.c.id).where(
+    evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED
+)
+_STATIONS = (
+    select(binding.c.station).join(evse, evse.c.id == binding.c.evse).where(evse.c.location == bindparam("location"))
+)
+_STATIONS_OF_EVSE = _STATIONS.where(evse.c.evse_key == bindparam("evse_key"))
 
 
 def _place(row: RowMapping) -> Place:
