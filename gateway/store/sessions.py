@@ -60,13 +60,10 @@ def running_at(
 ) -> Sequence[RowMapping]:
     """Transactions that run at an EVSE (1.6: at a connector)."""
     # 1.6 tells connectors only; a 2.x transaction may be anywhere before its EVSE is told.
-    here = or_(
-        and_(session.c.station_evse == station_evse, station_evse is not None),
-        and_(
-            session.c.station_evse.is_(None),
-            or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None)),
-        ),
-    )
+    connector = or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None))
+    here = and_(session.c.station_evse.is_(None), connector)
+    if station_evse is not None:
+        here = or_(session.c.station_evse == station_evse, here)
     asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
     if (station_evse, station_connector) != (None, None):
         asked = asked.where(here)
