@@ -45,7 +45,8 @@ async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
     errands = await office.store.write(_keep_house, office)
     try:
         await office.dispatch([*ring, *errands])
-        await office.store.note(commands.rung, ring, now)
+        if ring:
+            await office.store.note(commands.rung, ring, now)
     except (RedisError, OSError) as problem:
         log.warning("stations cannot be rung for", problem=repr(problem))
 
