@@ -234,6 +234,8 @@ def _told_cancelled(
 
 def _as_ordered(db: Connection, held: RowMapping, order: ReserveNow) -> dict[str, object]:
     """The columns of what the station has accepted: an update may have changed them."""
+    if (order.evse, order.connector) == (held["station_evse"], held["station_connector"]):
+        return reserved_as(order, held["station"], held["evse"])
     whole = order.evse is None and order.connector is None
     place = None if whole else topology.place_of(db, held["station"], order.evse, order.connector)
     return reserved_as(order, held["station"], place.evse if place is not None else None)
