@@ -16,6 +16,8 @@ from ocpi.envelope import Envelope
 from ocpi.headers import Encoding, Party, authorization
 
 VERSION = "2.2.1"
+#: For an answer of the gateway, on a busy machine.
+PATIENCE = aiohttp.ClientTimeout(total=45)
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Emsp(SimulatedEmsp):
         kept = {name: value for name, value in headers.items() if value is not None}
         content = {"data": body} if isinstance(body, bytes | str) else {"json": body}
         async with (
-            aiohttp.ClientSession() as client,
+            aiohttp.ClientSession(timeout=PATIENCE) as client,
             client.request(method, f"{self.api}{path}", headers=kept, allow_redirects=False, **content) as answer,
         ):
             told = Told(answer.status, answer.headers, await answer.json(content_type=None))

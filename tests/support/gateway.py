@@ -1,21 +1,23 @@
 """A gateway of real processes, and the partners, Locations and stations that a test adds to it."""
 
 import asyncio
+import fcntl
 import itertools
 import os
 import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import select
 
@@ -27,6 +29,7 @@ from gateway.store.engine import open_engine
 from ocpi.headers import Encoding, Party
 from ocpi.locations import Location
 from tests.support.emsp import Emsp, Told
+from workers.process import embedded
 
 CPO = Party("NL", "CPO")
 ALL = ("RESERVABLE", "REMOTE_START_STOP_CAPABLE", "UNLOCK_CAPABLE")
@@ -102,9 +105,46 @@ class Gateway:
         """kill -9, as the kernel does when memory runs out."""
         os.kill(self.pid(name), signal.SIGKILL)
 
+    async def replace(self, name: str) -> None:
+        """kill -9 it, frozen or not, and wait until the supervisor has another one in its place."""
+        old = self.pid(name)
+        self.kill(name)
+        await eventually(lambda: self._has_another(name, old), START)
+
+    def _has_another(self, name: str, old: int) -> bool:
+        try:
+            new = self.pid(name)
+        except (FileNotFoundError, ValueError):
+            return False
+        ready = {
+            "api": lambda: _listens(self.api_port),
+            "bridge": lambda: _listens(self.ocpp_port),
+            "valkey": embedded(self.settings).ready,
+        }
+        return new != old and ready.get(name, lambda: True)()
+
     def freeze(self, name: str) -> None:
-        """The process is alive and does nothing, until ``thaw`` or ``kill``."""
-        os.kill(self.pid(name), signal.SIGSTOP)
+        """The process is alive and does nothing, until ``thaw`` or ``kill``; it keeps nobody from the database."""
+        end = time.monotonic() + START
+        while True:
+            os.kill(self.pid(name), signal.SIGSTOP)
+            if self._database_is_free():
+                return
+            os.kill(self.pid(name), signal.SIGCONT)
+            assert time.monotonic() < end, f"{name} never lets go of the database"
+            time.sleep(0.05)
+
+    def _database_is_free(self) -> bool:
+        """Nobody holds a writer's lock for longer than a write takes."""
+        if not (self.data / "gateway.db").exists():  # a server's locks are its own business
+            return True
+        try:
+            with closing(sqlite3.connect(self.data / "gateway.db", timeout=1)) as db:
+                db.execute("BEGIN IMMEDIATE")
+            with open(self.data / "gateway.db.turn", "w") as turn:
+                return _locks(turn, 1.0)
+        except sqlite3.OperationalError:
+            return False
 
     def thaw(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGCONT)
@@ -259,6 +299,18 @@ def free_ports(count: int) -> list[int]:
     for one in held:
         one.close()
     return ports
+
+
+def _locks(file: IO[str], patience: float) -> bool:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+        time.sleep(0.01)
 
 
 def _clean_environment() -> dict[str, str]:
