@@ -23,9 +23,12 @@ def open_engine(url: str) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
+        # Errors are logged, and what a statement was given are drivers' tokens and partners' sealed ones.
+        "hide_parameters": True,
     }
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(parsed, pool_pre_ping=True, **options)
+        event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
         return engine
     if parsed.database and parsed.database != ":memory:":
@@ -40,6 +43,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for BEGIN IMMEDIATE
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-20000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # Times come back in the session's zone, and one at the edge of the calendar has no other than UTC in Python.
+    connection.autocommit = True  # in a transaction it would be undone with the first rollback
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:

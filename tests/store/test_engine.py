@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from gateway.store.engine import open_engine, turn
 from gateway.store.rows import sequence, station
@@ -75,6 +75,26 @@ def test_a_time_comes_back_as_the_same_moment_in_utc(anywhere: Indoors, zone: ti
         assert db.execute(select(station.c.id).where(station.c.heard_at <= before)).first() is None
     assert found == moment
     assert found.utcoffset() == timedelta(0)
+
+
+def test_times_at_the_edge_of_the_calendar_come_back_wherever_the_server_is(postgres_url: str) -> None:
+    server = open_engine(postgres_url)
+    with server.begin() as db:
+        db.exec_driver_sql(f"ALTER DATABASE {server.url.database} SET timezone = 'Asia/Tokyo'")
+    server.dispose()
+    indoors, edge = Indoors(postgres_url), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    for name, told in (("CS-1", edge), ("CS-2", edge.replace(year=1, month=1, day=1, hour=0))):
+        with indoors.db() as db:
+            db.execute(insert(station).values(id=name, security_profile=0, heard_at=told))
+            assert db.execute(select(station.c.heard_at).where(station.c.id == name)).scalar_one() == told
+    indoors.close()
+
+
+def test_an_error_of_the_database_does_not_tell_what_a_statement_was_given(anywhere: Indoors) -> None:
+    twice = insert(station).values([{"id": "CS", "security_profile": 0, "password": "a-station's-own"}] * 2)
+    with pytest.raises(DBAPIError) as refused, anywhere.db() as db:
+        db.execute(twice)
+    assert "a-station's-own" not in f"{refused.value!r} {refused.value}"
 
 
 def test_a_time_without_a_zone_is_refused(indoors: Indoors) -> None:
