@@ -70,6 +70,6 @@ def read_envelope(body: bytes) -> Received:
 def _code(value: Any) -> int:
     if isinstance(value, str) and len(value) == 4 and value.isascii() and value.isdigit():
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and 0 <= value <= 9999 and not isinstance(value, bool):
         return value
     raise ValueError("not an envelope: no status_code")

@@ -73,6 +73,8 @@ def test_rule_34_a_peers_envelope_is_read_tolerantly(answer: bytes, received: Re
         body(status_code=None),
         body(status_code=True),
         body(status_code=10.5),
+        body(status_code=10**30),
+        body(status_code=-1),
         body(status_code="ok"),
         body(detail="Not Found"),
         b"[" * 100_000,
