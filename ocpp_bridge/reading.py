@@ -35,9 +35,13 @@ def text(value: Any, name: str) -> str:
 def measure(value: Any, name: str) -> float | None:
     """The finite number at ``name``, also when sent as text (as 1.6 does in MeterValues)."""
     try:
-        number = float(text(value, name))
+        return finite(float(text(value, name)))
     except ValueError:
         return None
+
+
+def finite(number: float) -> float | None:
+    """``number`` if it is one: what is too large for a float has become infinite."""
     return number if isfinite(number) else None
 
 

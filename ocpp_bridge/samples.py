@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ocpp_bridge.reading import measure, moment, part, parts, text, whole
+from ocpp_bridge.reading import finite, measure, moment, part, parts, text, whole
 
 #: What a sample measures when it does not say so, in every version.
 REGISTER = "Energy.Active.Import.Register"
@@ -31,7 +31,7 @@ def _reading(meter_value: dict[str, Any]) -> float | None:
     if "" in by_phase:
         return by_phase[""]
     phases = [by_phase[phase] for phase in _PHASES if phase in by_phase]
-    return sum(phases) if phases else None
+    return finite(sum(phases)) if phases else None
 
 
 def _is_register(sample: dict[str, Any]) -> bool:
@@ -46,7 +46,7 @@ def _watt_hours(sample: dict[str, Any]) -> float | None:
     value = measure(sample, "value")
     if factor is None or value is None:
         return None
-    return value * factor * 10.0 ** _multiplier(of_measure)
+    return finite(value * factor * 10.0 ** _multiplier(of_measure))
 
 
 def _multiplier(of_measure: dict[str, Any]) -> int:

@@ -43,6 +43,8 @@ EXPORT = {"value": "9", "measurand": "Energy.Active.Export.Register"}
         ([{"value": "5", "location": "Inlet"}], 5.0),
         ([{"value": "NaN"}], None),
         ([{"value": "Infinity"}], None),
+        ([{"value": "1e308", "unit": "kWh"}], None),
+        ([of("L1", "1e308"), of("L2", "1e308")], None),
         ([{"value": None}, {"value": True}, {"value": "much"}], None),
         # Some stations tell the beginning and the end under one time, in this order.
         ([{"value": "1", "context": "Transaction.Begin"}, {"value": "2", "context": "Transaction.End"}], 2.0),
