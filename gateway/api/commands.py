@@ -130,9 +130,14 @@ async def _json(request: Request) -> Any:
         if len(received) > LONGEST_BODY:
             raise InvalidParameters(f"The body is longer than {LONGEST_BODY} bytes")
     try:
-        return orjson.loads(received)
+        body = orjson.loads(received)
     except orjson.JSONDecodeError:
         raise NotJson from None
+    try:
+        orjson.dumps(body)  # as the record will be written: deeper than that is not asked by anybody
+    except orjson.JSONEncodeError:
+        raise InvalidParameters("The body is nested too deeply") from None
+    return body
 
 
 def _completed(body: Any, emsp: Party) -> Any:

@@ -293,6 +293,14 @@ async def test_a_body_is_json_whatever_its_content_type_says(place, type_):
     assert await place.emsp.result(told) == "ACCEPTED"
 
 
+async def test_a_body_that_is_nested_without_end_is_a_parameter_that_is_wrong(emsp):
+    for depth in (300, 1000):
+        nested = b"[" * depth + b"]" * depth
+        url = emsp.url_for("deep").encode()
+        told = await emsp.send("STOP_SESSION", b'{"response_url":"%s","session_id":"S","x":%s}' % (url, nested))
+        assert (told.http, told.code) == (200, 2001)
+
+
 # What is read tolerantly
 
 
