@@ -260,7 +260,7 @@ def test_every_reservation_is_its_owners_alone(anywhere: Indoors) -> None:
         run_state_machine_as_test(
             lambda: Machine(anywhere, stores),
             settings=settings(
-                max_examples=15,
+                max_examples=30,
                 stateful_step_count=25,
                 deadline=None,
                 # Without shrinking, which takes minutes on a real database; a seed repeats what was found.
