@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import orjson
+from sqlalchemy import Connection
 
 from gateway.domain.lifecycle import CallbackState
 from gateway.house import utc_now
@@ -25,15 +26,21 @@ _MARGIN = timedelta(seconds=1)
 
 async def deliver(office: Office, ids: Collection[int] | None = None) -> None:
     """POST what is due (all of it, without ``ids``), each on its own; what fails is due again after its pause."""
-    settings = office.rules.settings
-    hold = settings.callback_attempt_timeout + _MARGIN
-    due = await office.store.note(callbacks.take_due, ids, utc_now(), hold)
-    await asyncio.gather(*(_deliver_one(office, one) for one in due))
+    due, until = await office.store.note(_take, ids, office.rules.settings.callback_attempt_timeout)
+    await asyncio.gather(*(_deliver_one(office, one, until) for one in due))
 
 
-async def _deliver_one(office: Office, due: Due) -> None:
+def _take(db: Connection, ids: Collection[int] | None, attempt: timedelta) -> tuple[list[Due], datetime]:
+    """What is due, and until when an attempt may last: held from now on, however long the store was busy."""
+    now = utc_now()
+    return callbacks.take_due(db, ids, now, attempt + _MARGIN), now + attempt
+
+
+async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
     at, ids = utc_now(), MessageIds(str(uuid4()), str(uuid4()))
-    left = min(office.rules.settings.callback_attempt_timeout, due.expires_at - at)
+    left = min(until, due.expires_at) - at
+    if left <= timedelta(0):  # this process was held up: it is due again soon, or the promised time is over
+        return
     posted = await _post(office, due, ids, left)
     attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.note(callbacks.record, [attempt])
@@ -54,7 +61,7 @@ async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> 
     }
     message = (DisplayText(language="en", text=due.text[:512]),) if due.text else ()
     result = CommandResult(result=CommandResultType(due.result), message=message)
-    return await post_json(office.http, due.url, headers, orjson.dumps(result.wire()), max(0.1, limit.total_seconds()))
+    return await post_json(office.http, due.url, headers, orjson.dumps(result.wire()), limit.total_seconds())
 
 
 def judge(

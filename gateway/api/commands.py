@@ -1,6 +1,7 @@
 """The Commands module's Receiver interface: ``POST …/commands/{COMMAND}`` (mod_commands §Receiver Interface)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from redis.exceptions import RedisError
+from sqlalchemy import Connection
 
 from gateway import commands
 from gateway.api import documents
@@ -16,11 +18,11 @@ from gateway.api.callers import office_of, parties
 from gateway.api.edge import ids_of
 from gateway.asked import Asked, Refusal, Said, rejected
 from gateway.bell import Job
-from gateway.house import utc_now
+from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.outgoing.guard import UrlRefused, check_url
 from gateway.outgoing.names import check_resolved
-from gateway.whereabouts import stations_concerned
+from gateway.whereabouts import Online, stations_concerned
 from ocpi.commands import CommandResponse, CommandResponseType, CommandType
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
@@ -84,10 +86,15 @@ async def take(office: Office, asked: Asked) -> Said:
         log.warning("the registry of stations cannot be reached", problem=str(problem))
         return _UNREACHABLE
     online = {station: holder.subprotocol for station, holder in held.items()}
-    said = await office.store.write(commands.receive, asked, office.rules, online)
+    said = await office.store.write(_receive, asked, office.rules, online)
     if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):
         return said
     return await office.store.write(commands.recall, said.dispatch, utc_now()) or said
+
+
+def _receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
+    """What is promised is promised from now on, however long the store was busy."""
+    return commands.receive(db, replace(asked, at=utc_now()), rules, online)
 
 
 async def _guard(office: Office, asked: Asked) -> None:

@@ -152,10 +152,17 @@ _DUE = (
 )
 _OWE = insert(callback).returning(callback.c.id)
 _IS_DUE = (callback.c.state == CallbackState.DUE) & (callback.c.due_at <= bindparam("now"))
-_RIPE = select(callback.c.id).where(_IS_DUE).limit(bindparam("most"))
+# A command's results are told in the order in which they became true: the later one waits for the earlier one's end.
+_before = callback.alias("before")
+_ITS_TURN = ~(
+    select(_before.c.id)
+    .where(_before.c.command == callback.c.command, _before.c.id < callback.c.id)
+    .where(_before.c.state == CallbackState.DUE)
+).exists()
+_RIPE = select(callback.c.id).where(_IS_DUE, _ITS_TURN).limit(bindparam("most"))
 _HOLD = (
     update(callback)
-    .where(callback.c.id.in_(bindparam("ids", expanding=True)), _IS_DUE)
+    .where(callback.c.id.in_(bindparam("ids", expanding=True)), _IS_DUE, _ITS_TURN)
     .values(due_at=bindparam("until"))
     .returning(callback.c.id)
 )

@@ -1,0 +1,104 @@
+"""When the store is busy, and when results are many: what is promised is kept, and told once and in order."""
+
+import asyncio
+import sqlite3
+from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway import reservations
+from gateway.callbacks import deliver
+from gateway.office import Office
+from gateway.simulators.emsp import SimulatedEmsp
+from ocpp_bridge.registry import Registry
+from tests.support.gateway import Spot
+from tests.support.indoors import Indoors
+from tests.support.office import office
+
+BUSY = 1.5  # seconds
+
+
+@contextmanager
+def somebody_else_writes(database: Path):
+    """For as long as the block lasts; when it ended."""
+    other, ended = sqlite3.connect(database, isolation_level=None), []
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield ended
+    finally:
+        ended.append(datetime.now(UTC))
+        other.close()
+
+
+@pytest.fixture
+async def house(tmp_path: Path):
+    """A house whose clock is the world's, and a function that opens an office on it, as another process would."""
+    indoors = Indoors(
+        f"sqlite:///{tmp_path / 'gateway.db'}",
+        secret_key="indoors",
+        allow_private_callbacks=True,
+        callback_attempt_timeout=0.5,
+    )
+    indoors.now = datetime.now(UTC)
+    async with AsyncExitStack() as opened:
+
+        def process() -> Office:
+            one = Office.open(indoors.rules.settings, "redis://127.0.0.1:1")
+            opened.push_async_callback(one.close)
+            return one
+
+        yield indoors, process
+    indoors.close()
+
+
+async def test_what_is_accepted_is_promised_from_when_it_was_written_down(tmp_path: Path, redis_url: str):
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, command_timeout=2, station_timeout=1) as desk:
+        emsp, station = desk.gateway.emsp(), desk.gateway.station_name()
+        location = desk.gateway.location(Spot(station, evse=None, connector=1))
+        async with Redis.from_url(redis_url) as redis:
+            await Registry(redis, "node").acquire(station, "ocpp1.6")
+        body = {"response_url": "http://127.0.0.1:1/", "location_id": location, "evse_uid": "E1", "connector_id": "1"}
+        with somebody_else_writes(tmp_path / "gateway.db") as ended:
+            asking = asyncio.create_task(desk.post("UNLOCK_CONNECTOR", body, emsp.token_in))
+            await asyncio.sleep(BUSY)
+        told = await asking
+        assert (told["data"]["result"], told["data"]["timeout"]) == ("ACCEPTED", 2)
+        [row] = desk.gateway.rows("command")
+        assert row["promised_until"] >= ended[0] + timedelta(seconds=2)
+        assert row["deadline"] >= ended[0] + timedelta(seconds=1)
+
+
+async def test_a_callback_is_held_from_when_it_was_taken(house, tmp_path: Path):
+    indoors, process = house
+    async with SimulatedEmsp(token="out", faults=["slow=0.3"]) as emsp:
+        partner, (location, station) = indoors.partner(), indoors.one_evse()
+        indoors.start(partner, location, response_url=emsp.url_for("slow"))
+        indoors.next(station)
+        one, other = process(), process()
+        with somebody_else_writes(tmp_path / "gateway.db"):
+            delivering = asyncio.create_task(deliver(one))
+            await asyncio.sleep(BUSY + 0.5)  # longer than an attempt and its margin
+        await asyncio.sleep(0.1)
+        await asyncio.gather(delivering, deliver(other))
+        assert [callback.json["result"] for callback in emsp.callbacks] == ["ACCEPTED"]
+        assert [row["state"] for row in indoors.rows("callback")] == ["DELIVERED"]
+
+
+async def test_a_later_result_is_not_told_before_the_earlier_one(house):
+    indoors, process = house
+    async with SimulatedEmsp(token="out", faults=["first-n-500=1"]) as emsp:
+        partner, (location, station) = indoors.partner(), indoors.one_evse()
+        indoors.reserve(partner, location, response_url=emsp.url_for("two"))
+        indoors.next(station)
+        number = indoors.reservation()["number"]
+        indoors.run(reservations.ended, station, number, "Removed", indoors.rules, indoors.now)
+        assert indoors.told() == ["ACCEPTED", "CANCELED_RESERVATION"]
+        gateway = process()
+        async with asyncio.timeout(20):
+            while {row["state"] for row in indoors.rows("callback")} != {"DELIVERED"}:
+                await deliver(gateway)
+                await asyncio.sleep(0.1)
+        assert [one.json["result"] for one in emsp.callbacks] == ["ACCEPTED", "ACCEPTED", "CANCELED_RESERVATION"]
