@@ -361,7 +361,8 @@ class Session(SQLModel, table=True):
     from_party: str = Field(default="", max_length=3)
     cpo: int | None = _ref("cpo.id", optional=True)
     station: str = Field(foreign_key="station.id", max_length=48)
-    transaction_id: str = Field(max_length=36)
+    #: A station that says more than the 36 characters it may is understood all the same.
+    transaction_id: str = Field(max_length=255)
     #: 1.6: recognises a repeated StartTransaction.
     start_key: str | None = Field(default=None, max_length=64, unique=True)
     station_evse: int | None = None

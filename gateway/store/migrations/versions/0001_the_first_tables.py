@@ -235,7 +235,7 @@ def upgrade() -> None:
         sa.Column("from_party", sa.String(length=3), nullable=False),
         sa.Column("cpo", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("station", sa.String(length=48), nullable=False),
-        sa.Column("transaction_id", sa.String(length=36), nullable=False),
+        sa.Column("transaction_id", sa.String(length=255), nullable=False),
         sa.Column("start_key", sa.String(length=64), nullable=True),
         sa.Column("station_evse", sa.Integer(), nullable=True),
         sa.Column("station_connector", sa.Integer(), nullable=True),
