@@ -20,7 +20,7 @@ from ocpp_bridge.orders import ORDER
 
 def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
     """Judge a command and write down what was decided: from the commit on, an accepted one is owed a result."""
-    before = _said_before(db, asked, rules)
+    before = said_before(db, asked, rules)
     if before is not None:
         return before
     try:
@@ -37,7 +37,7 @@ def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
 
 def refuse(db: Connection, asked: Asked, rules: Rules, refusal: Refusal) -> Said:
     """Refuse a command for what can be seen without judging it."""
-    return _said_before(db, asked, rules) or _refused(db, asked, refusal)
+    return said_before(db, asked, rules) or _refused(db, asked, refusal)
 
 
 def recall(db: Connection, ids: Sequence[int], now: datetime) -> Said | None:
@@ -106,7 +106,7 @@ def _way(taken: Taken, asked: Asked, rules: Rules) -> dict[str, Any]:
     }
 
 
-def _said_before(db: Connection, asked: Asked, rules: Rules) -> Said | None:
+def said_before(db: Connection, asked: Asked, rules: Rules) -> Said | None:
     """What the same POST was answered."""
     key = asked.duplicate_key
     row = commands.duplicate(db, key, asked.at) if key is not None else None

@@ -84,7 +84,7 @@ async def take(office: Office, asked: Asked) -> Said:
         held = await office.online(stations)
     except RedisError as problem:
         log.warning("the registry of stations cannot be reached", problem=str(problem))
-        return _UNREACHABLE
+        return await office.store.write(commands.said_before, asked, office.rules) or _UNREACHABLE
     online = {station: holder.subprotocol for station, holder in held.items()}
     said = await office.store.write(_receive, asked, office.rules, online)
     if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):

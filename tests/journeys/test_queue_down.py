@@ -75,6 +75,19 @@ async def test_a_command_that_was_rejected_is_no_duplicate_when_it_is_sent_again
         assert [action for action, _ in orders(place.station)] == ["ReserveNow"]
 
 
+async def test_what_was_accepted_before_is_answered_from_the_record_all_the_same(own: Gateway):
+    async with scene(own) as place:
+        where = {"location_id": place.location, "evse_uid": "E1", "connector_id": "1"}
+        body = where | {"response_url": place.emsp.url_for("before")}
+        first = await _once_back(lambda: place.emsp.send("UNLOCK_CONNECTOR", body))
+        own.freeze("valkey")
+        try:
+            again = await place.emsp.send("UNLOCK_CONNECTOR", body, X_Request_ID=first.name)
+        finally:
+            own.thaw("valkey")
+        assert again.json["data"] == first.json["data"]
+
+
 async def _works_again(place) -> None:
     """Nothing was left over; then every command of before works."""
     told = await _once_back(lambda: place.emsp.unlock(place.location))
