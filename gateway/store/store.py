@@ -33,17 +33,17 @@ class Store:
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
     async def write(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._writer((lambda db: function(db, *args, **kwargs), True))  # type: ignore[no-any-return]
+        return await self._writer((lambda db: function(db, *args, **kwargs), True))  # type: ignore[no-any-return]  # the work's own
 
     async def note(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``write`` without waiting for the disk: every process may be killed, but a power failure may undo it.
 
         For what is said to nobody outside, or is found out again: wake-ups, holds, signs of life, answers of stations.
         """
-        return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]
+        return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]  # the work's own
 
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]
+        return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]  # the work's own
 
     def close(self) -> None:
         self._writer.close()
