@@ -6,6 +6,7 @@ import uvicorn
 
 from gateway.api.app import create_app
 from gateway.settings import Settings
+from workers.door import Door
 from workers.process import open_office, prepare, run
 
 
@@ -23,7 +24,7 @@ async def _serve(settings: Settings, host: str, port: int, told: asyncio.Event) 
             create_app(office),
             host=host,
             port=port,
-            http="httptools",
+            http=Door,
             lifespan="off",
             access_log=False,
             log_level="warning",

@@ -2,6 +2,7 @@
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.answers import failure
@@ -40,6 +41,8 @@ class Edge:
 
         try:
             await self._app(scope, receive, decorated)
+        except ClientDisconnect:
+            log.info("a caller hung up in the middle of its request", path=path)
         except Exception:
             log.exception("a request failed", path=path, request_id=ids.request_id)
             if not started:
