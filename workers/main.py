@@ -1,17 +1,15 @@
-"""The entry point ``ocpi-gateway``: the processes, and under them the operators' commands."""
+"""The entry point ``ocpi-gateway``: the processes, and beside them the operators' commands.
 
+A process imports only what it runs, when it runs: that is most of its memory, and of the time it takes to start.
+"""
+
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.app import add_to
 from gateway.settings import read_settings
-from workers import api as api_process
-from workers import bridge as bridge_process
-from workers import up as everything
-from workers import worker as worker_process
-from workers.bench.cli import bench
 
 app = typer.Typer(
     name="ocpi-gateway",
@@ -37,32 +35,46 @@ def up(
     workers: Workers = 1,
 ) -> None:
     """Everything on one machine: api, bridge, workers and, unless GATEWAY_REDIS_URL is set, Valkey; supervised."""
+    from workers import up as everything
+
     raise typer.Exit(everything.run(read_settings(data_dir=data), host, api_port, ocpp_port, workers))
 
 
 @app.command()
 def api(data: Data = None, host: Host = "127.0.0.1", port: ApiPort = 8000) -> None:
     """The api process: OCPI over HTTP."""
-    api_process.serve(read_settings(data_dir=data), host, port)
+    from workers import api as process
+
+    process.serve(read_settings(data_dir=data), host, port)
 
 
 @app.command()
 def bridge(data: Data = None, host: Host = "127.0.0.1", port: OcppPort = 9000) -> None:
     """The bridge process: the stations' WebSockets."""
-    bridge_process.serve(read_settings(data_dir=data), host, port)
+    from workers import bridge as process
+
+    process.serve(read_settings(data_dir=data), host, port)
 
 
 @app.command()
 def worker(data: Data = None) -> None:
     """A worker process: RQ jobs, callbacks, the sweeper."""
-    worker_process.serve(read_settings(data_dir=data))
+    from workers import worker as process
+
+    process.serve(read_settings(data_dir=data))
 
 
-add_to(app)
-app.add_typer(bench, name="bench")
+PROCESSES = {"up", "api", "bridge", "worker"}
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in PROCESSES:
+        app()
+    from gateway.cli.app import add_to
+    from workers.bench.cli import bench
+
+    add_to(app)
+    app.add_typer(bench, name="bench")
     app()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,25 +13,7 @@ from gateway.office import Office
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.engine import open_engine
-from workers.valkey import Valkey
-
-
-def embedded(settings: Settings) -> Valkey:
-    """The Valkey of this installation, running or not."""
-    return Valkey(settings.data_dir / "valkey")
-
-
-def redis_url(settings: Settings) -> str:
-    return settings.redis_url or embedded(settings).url
-
-
-def reachable(host: str, port: int) -> bool:
-    """Somebody listens there."""
-    try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
-    except OSError:
-        return False
+from workers.valkey import redis_url
 
 
 def prepare(settings: Settings, name: str) -> None:

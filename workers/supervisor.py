@@ -41,9 +41,9 @@ class Child:
     argv: Sequence[str]
     #: In addition to our own environment.
     env: Mapping[str, str] = field(default_factory=dict)
-    #: The next child is started when this says so; called in a thread, must come back within a second or so.
+    #: Whether it can do its work; called in a thread, must come back within a second or so.
     ready: Callable[[], bool] | None = None
-    #: The others lean on it: it is stopped when they are gone.
+    #: The others lean on it: it is ready before they are started, and stopped when they are gone.
     stop_after_others: bool = False
     #: Where to look when it keeps crashing; one sentence.
     hint: str = ""
@@ -63,12 +63,15 @@ class Supervisor:
         *,
         pauses: Sequence[float] = PAUSES,
         grace: float = GRACE,
+        welcome: str = "",
     ) -> None:
         self._children = children
         self._run_dir = run_dir
         self._say = _unfailing(say)
         self._pauses = pauses
         self._grace = grace
+        #: Said once all children are ready.
+        self._welcome = welcome
 
     def run(self) -> int:
         """Blocks; the exit status: 0 after a stop that was asked for, 1 if another supervisor is at work."""
@@ -87,8 +90,11 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, lambda: (hurry if stop.is_set() else stop).set())
         kept = [_Kept(child, self._run_dir, lock, self._say, self._pauses) for child in self._children]
-        for each in kept:
-            await each.start(stop)
+        for first in (True, False):
+            starting = [each.start(stop) for each in kept if each.child.stop_after_others is first]
+            await asyncio.gather(*starting)
+        if self._welcome and not stop.is_set():
+            self._say(self._welcome)
         await stop.wait()
         for last in (False, True):
             leaving = [each for each in kept if each.child.stop_after_others is last]
@@ -204,6 +210,15 @@ def _obituary(child: Child, status: int, crashes: int, pause: float) -> str:
     if crashes == LOOPING:
         return f"{child.name} keeps stopping ({how}); trying again more and more slowly. {child.hint}".rstrip()
     return f"{child.name} stopped ({how}); starting it again in {pause:g} s."
+
+
+def reachable(host: str, port: int) -> bool:
+    """Somebody listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def port_problem(host: str, port: int) -> str | None:

@@ -9,9 +9,8 @@ from gateway.secrets import open_secrets
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.engine import open_engine
-from workers.process import embedded, reachable, redis_url
-from workers.supervisor import Child, Supervisor, port_problem
-from workers.valkey import NoServer
+from workers.supervisor import Child, Supervisor, port_problem, reachable
+from workers.valkey import NoServer, embedded, redis_url
 
 
 def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> int:
@@ -32,7 +31,11 @@ def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: i
         return _refuse(f"The database cannot be used: {getattr(problem, 'orig', None) or problem}")
     except OSError as problem:
         return _refuse(f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}.")
-    return Supervisor(children, settings.data_dir / "run").run()
+    welcome = (
+        f"The gateway is up: partners at http://{host}:{api_port}/ocpi/versions, "
+        f"stations at ws://{host}:{ocpp_port}/ocpp/…, data in {settings.data_dir}."
+    )
+    return Supervisor(children, settings.data_dir / "run", welcome=welcome).run()
 
 
 def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> list[Child]:

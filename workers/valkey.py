@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from gateway.settings import Settings
 from workers.lifeline import tied
 from workers.supervisor import Child
 
@@ -153,3 +154,12 @@ def _until_ready(valkey: Valkey, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None or time.monotonic() > until:
             raise NoServer(f"The embedded Valkey does not start: {valkey.last_words()}")
         time.sleep(0.01)
+
+
+def embedded(settings: Settings) -> Valkey:
+    """The Valkey of this installation, running or not."""
+    return Valkey(settings.data_dir / "valkey")
+
+
+def redis_url(settings: Settings) -> str:
+    return settings.redis_url or embedded(settings).url

@@ -16,8 +16,9 @@ from gateway.office import Office
 from gateway.settings import Settings
 from workers.batching import BatchingWorker
 from workers.jobs import Here
-from workers.process import prepare, redis_url, settle_memory
+from workers.process import prepare, settle_memory
 from workers.sweeper import sweep_for_ever
+from workers.valkey import redis_url
 
 log = structlog.get_logger(__name__)
 

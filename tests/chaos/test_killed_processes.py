@@ -15,7 +15,7 @@ from tests.journeys.test_hard_cases import ACCEPTED, a_station, spot
 from tests.support.emsp import Emsp, Told
 from tests.support.gateway import Gateway, eventually, running
 from tests.support.station import Reply, ScriptedStation, number_in
-from workers.process import embedded
+from workers.valkey import embedded
 
 PROCESSES = ("worker-1", "bridge", "api", "valkey")
 #: Short, and long enough for a process to be started again on a busy machine.

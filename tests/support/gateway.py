@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import itertools
 import os
+import random
 import re
 import secrets
 import signal
@@ -29,7 +30,7 @@ from gateway.store.engine import open_engine
 from ocpi.headers import Encoding, Party
 from ocpi.locations import Location
 from tests.support.emsp import Emsp, Told
-from workers.process import embedded
+from workers.valkey import embedded
 
 CPO = Party("NL", "CPO")
 ALL = ("RESERVABLE", "REMOTE_START_STOP_CAPABLE", "UNLOCK_CAPABLE")
@@ -292,9 +293,15 @@ def running(data: Path, **environment: str):
 
 
 def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
+    """Below those that systems lend to clients: a gateway that is started again finds its own still free."""
+    held: list[socket.socket] = []
+    while len(held) < count:
+        one = socket.socket()
+        try:
+            one.bind(("127.0.0.1", random.randrange(12_000, 32_000)))
+            held.append(one)
+        except OSError:
+            one.close()
     ports = [one.getsockname()[1] for one in held]
     for one in held:
         one.close()

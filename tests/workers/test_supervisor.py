@@ -119,8 +119,8 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_children_start_in_order_each_when_the_one_before_is_ready(house: House) -> None:
-    house.start(house.polite("first", "ready=told('ready')"), house.polite("second"))
+def test_what_the_others_lean_on_is_ready_before_they_start(house: House) -> None:
+    house.start(house.polite("first", "ready=told('ready'), stop_after_others=True"), house.polite("second"))
     until(lambda: house.journal() == ["first starts"])
     time.sleep(0.2)
     assert house.journal() == ["first starts"]
@@ -216,7 +216,7 @@ def test_the_directory_is_free_again_after_a_kill(house: House) -> None:
 
 
 def test_a_stop_while_starting_is_a_stop(house: House) -> None:
-    program = house.start(house.polite("first", "ready=lambda: 1 / 0"), house.polite("second"))
+    program = house.start(house.polite("first", "ready=lambda: 1 / 0, stop_after_others=True"), house.polite("second"))
     until(house.journal)
     program.terminate()
     assert program.wait(LONG) == 0

@@ -18,8 +18,7 @@ from gateway.simulators.station import SimulatedStation
 from workers.demo import show
 from workers.demo.journey import PATIENCE, Step, Traveller
 from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, environment, fresh, furnish
-from workers.process import reachable
-from workers.supervisor import port_problem
+from workers.supervisor import port_problem, reachable
 
 #: Seconds that a slow machine may take to start everything, and to end it.
 START, STOP = 60.0, 20.0
