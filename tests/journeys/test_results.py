@@ -388,16 +388,31 @@ async def test_a_station_that_goes_before_its_order_is_dispatched_is_failed_and_
         assert not scene.station.all_asked("ReserveNow")
 
 
-async def test_a_full_queue_and_a_deadline_that_passed_in_it_are_failed_and_not_asked(hasty: Gateway):
-    async with a_scene(hasty, "2.0.1", {"RequestStartTransaction": Silence}) as scene:
+async def test_a_full_queue_is_failed_at_once_and_not_asked(gateway: Gateway):
+    answer = asyncio.Event()
+
+    async def wait(station: ScriptedStation, order: dict) -> Reply:
+        await answer.wait()
+        return a("Accepted")
+
+    async with a_scene(gateway, "2.0.1", {"RequestStartTransaction": wait}) as scene:
         told = [await scene.emsp.start_session(scene.location) for _ in range(12)]
-        results = await asyncio.gather(*(scene.emsp.result(one) for one in told))
+        for one in told[8:]:
+            assert await scene.emsp.result(one) == "FAILED"
+            assert "Too many" in scene.emsp.callback_of(one).json["message"][0]["text"]
+        answer.set()
+        assert [await scene.emsp.result(one) for one in told[:8]] == ["ACCEPTED"] * 8
+        assert len(scene.station.all_asked("RequestStartTransaction")) == 8
+
+
+async def test_a_deadline_that_passes_in_the_queue_is_failed_and_not_asked(hasty: Gateway):
+    async with a_scene(hasty, "2.0.1", {"RequestStartTransaction": Silence}) as scene:
+        told = [await scene.emsp.start_session(scene.location) for _ in range(4)]
+        results = [await scene.emsp.result(one) for one in told]
         assert results[0] == "TIMEOUT"
         # Those that still had time when their turn came were asked, and only they may have been carried out.
+        assert set(results) <= {"TIMEOUT", "FAILED"}
         assert results.count("TIMEOUT") == len(scene.station.all_asked("RequestStartTransaction"))
-        assert set(results) == {"TIMEOUT", "FAILED"}
-        assert results[-4:] == ["FAILED"] * 4
-        assert "Too many" in scene.emsp.callback_of(told[-1]).json["message"][0]["text"]
         assert all(scene.emsp.results(one) == [result] for one, result in zip(told, results, strict=True))
 
 
