@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 #: Written but unacknowledged for so long: the peer is gone. Finds half-open sockets, answered pings or not.
 UNACKNOWLEDGED = 60_000  # milliseconds
+#: Bytes that wait for a peer which talks and does not listen: pongs are written without asking whether it reads them.
+UNREAD = 1_048_576
 
 _SPENT = Request("", Headers())
 
@@ -46,6 +48,9 @@ class Wire(ServerConnection):
         self.heard_at = time.monotonic()
         self.answers_pings |= isinstance(event, Frame) and event.opcode is Opcode.PONG
         super().process_event(event)
+        if self.transport.get_write_buffer_size() > UNREAD and not self.transport.is_closing():
+            log.warning("A station pings and does not read", station=self.identity)
+            self.transport.abort()
 
     def forget_handshake(self) -> None:
         """Headers hold the station's password, and more memory than its session does."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from ocpp_bridge.listener import Limits, credentials_in, identity_in
 from tests.ocpp_bridge.house import Door, House, Station, until
@@ -126,6 +127,18 @@ async def test_a_message_beyond_the_limit_ends_the_socket(house: House) -> None:
     async with Door(house) as door, door.station() as cs:
         await cs.socket.send("x" * (256 * 1024 + 1))
         assert await cs.gone() == 1009
+
+
+async def test_a_station_that_pings_and_does_not_read_is_cut(house: House) -> None:
+    async with Door(house) as door:
+        url = f"ws://127.0.0.1:{door.listener.port}/ocpp/CS-1"
+        async with connect(url, subprotocols=["ocpp1.6"], proxy=None, ping_interval=None) as socket:
+            socket.transport.pause_reading()
+            pings = b"".join(Frame(Opcode.PING, b"p" * 125).serialize(mask=True) for _ in range(1000))
+            async with asyncio.timeout(30):
+                while not socket.transport.is_closing():
+                    socket.transport.write(pings)
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_reconnect_wave_is_slowed_down_and_nobody_is_lost(house: House) -> None:
