@@ -79,15 +79,14 @@ class Office:
         if not woken:
             return []
         held = await self.online({one.station for one in woken})
-        waiting = await self.store.read(commands.queued, set(held))
-        most = self.rules.settings.station_queue
+        crowded_out = await self.store.read(commands.crowded_out, set(held), self.rules.settings.station_queue)
         letters: list[Letter] = []
         unsent: dict[int, str] = {}
         for one in woken:
             holder = held.get(one.station)
             if holder is None:
                 unsent[one.command] = "It is offline."
-            elif one.command in waiting.get(one.station, [])[most:]:
+            elif one.command in crowded_out:
                 unsent[one.command] = "Too many commands wait for it."
             else:
                 letters.append(Letter(holder.node, one.station, holder.epoch))

@@ -1,5 +1,6 @@
 """Commands: every query about what was asked, in which order stations get it, and how it ended."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, String, and_, bind
 
 from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.rows import callback, callback_attempt, command
+from ocpi.headers import Party
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.orders import ORDER, Order
 
@@ -72,7 +74,11 @@ _DISPATCH = (
 _DISPATCHED = select(command.c.id, command.c.station).where(
     command.c.id.in_(_IDS), command.c.state == CommandState.DISPATCHED
 )
-_QUEUED = select(command.c.id, command.c.station).where(command.c.station.in_(_STATIONS), _OPEN).order_by(command.c.id)
+_QUEUED = (
+    select(command.c.id, command.c.station, command.c.partner, command.c.from_country, command.c.from_party)
+    .where(command.c.station.in_(_STATIONS), _OPEN)
+    .order_by(command.c.id)
+)
 _OLDEST = (
     select(func.min(command.c.id))
     .where(command.c.station.in_(_STATIONS), _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
@@ -140,6 +146,19 @@ def queued(db: Connection, stations: Collection[str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for row in db.execute(_QUEUED, {"stations": stations}):
         found.setdefault(row.station, []).append(row.id)
+    return found
+
+
+def crowded_out(db: Connection, stations: Collection[str], most: int) -> set[int]:
+    """Open commands that find ``most`` before them at their station; the first one of each party has its place (P6)."""
+    places, parties, found = Counter[str](), set[tuple[str, int | None, str]](), set[int]()
+    for row in db.execute(_QUEUED, {"stations": stations}):
+        party = (row.station, row.partner, Party(row.from_country, row.from_party).key)
+        if places[row.station] >= most and party in parties:
+            found.add(row.id)
+        else:
+            places[row.station] += 1
+            parties.add(party)
     return found
 
 

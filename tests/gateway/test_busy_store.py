@@ -13,6 +13,8 @@ from gateway import reservations
 from gateway.callbacks import deliver
 from gateway.office import Office
 from gateway.simulators.emsp import SimulatedEmsp
+from gateway.store import commands
+from ocpi.headers import Party
 from ocpp_bridge.registry import Registry
 from tests.support.gateway import Spot
 from tests.support.indoors import Indoors
@@ -102,3 +104,19 @@ async def test_a_later_result_is_not_told_before_the_earlier_one(house):
                 await deliver(gateway)
                 await asyncio.sleep(0.1)
         assert [one.json["result"] for one in emsp.callbacks] == ["ACCEPTED", "ACCEPTED", "CANCELED_RESERVATION"]
+
+
+def test_one_party_s_flood_leaves_each_other_party_a_place_at_the_station(indoors: Indoors):
+    hub, (location, station) = indoors.partner(Party("XX", "HUB"), role="HUB"), indoors.one_evse()
+    where = {"location_id": location, "evse_uid": "E1", "connector_id": "1"}
+
+    def unlock(party: str) -> int:
+        return indoors.ask(hub, "UNLOCK_CONNECTOR", where, emsp=Party("DE", party)).dispatch[-1]
+
+    many = [unlock("MNY") for _ in range(10)]
+    few = unlock("FEW")
+    more = [unlock("mny"), unlock("FEW")]
+    assert indoors.run(commands.crowded_out, [station], 8) == {*many[8:], *more}
+    indoors.next(station)
+    assert indoors.run(commands.crowded_out, [station], 8) == {*many[9:], *more}
+    assert few not in indoors.run(commands.crowded_out, [station], 1)

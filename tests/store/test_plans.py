@@ -14,6 +14,7 @@ QUERIES = {
     "claim": (commands.claim, (["CS"], START)),
     "dispatch": (commands.dispatch, ([1], START)),
     "queued": (commands.queued, (["CS"],)),
+    "crowded_out": (commands.crowded_out, (["CS"], 8)),
     "is_waiting": (commands.is_waiting, ("CS",)),
     "to_conclude": (commands.to_conclude, ([1], START)),
     "due": (commands.due, (START, START, 500)),
