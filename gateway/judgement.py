@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import authorization
 from gateway.asked import Asked, Refusal, not_supported, rejected
 from gateway.domain.addressing import Place
 from gateway.domain.lifecycle import ReservationState, SessionState
@@ -85,7 +84,6 @@ def _reserve(bench: Bench, command: ReserveNow) -> Taken:
         db, asked, at, "RESERVABLE", bench.online, prefer=held["station"] if held is not None else None, whole=True
     )
     token, group = _station_tokens(bench, command.token, place.station)
-    _must_be_free(bench, place.station, token)
     replaces = held is not None and can_be_replaced(db, held, place.station, asked.at)
     order = orders.ReserveNow(
         number=held["number"] if held is not None and replaces else number_at(db, held, place.station),
@@ -161,7 +159,6 @@ def _start(bench: Bench, command: StartSession) -> Taken:
     if command.connector_id is None and "START_SESSION_CONNECTOR_REQUIRED" in place.capabilities:
         raise rejected("This EVSE needs a connector_id.", StatusCode.NOT_ENOUGH_INFORMATION)
     token, group = _station_tokens(bench, command.token, place.station)
-    _must_be_free(bench, place.station, token)
     order = orders.RequestStart(
         id_token=token,
         group=group,
@@ -230,22 +227,14 @@ JUDGES: Mapping[CommandType, Judge[Any]] = {
 }
 
 
-def _owner(row: RowMapping) -> Party:
-    """Of a Session or an authorization."""
-    return Party(row["from_country"], row["from_party"])
+def _owner(session: RowMapping) -> Party:
+    return Party(session["from_country"], session["from_party"])
 
 
 def _must_be_own(asked: Asked, token: Token) -> None:
     """Ownership, never validity: the eMSP has authorised its own token already (mod_commands §ReserveNow)."""
     if Party(token.country_code, token.party_id) != asked.parties.emsp:
         raise rejected("This token is not one of yours.")
-
-
-def _must_be_free(bench: Bench, station: str, token: IdToken) -> None:
-    """A card that another eMSP's command has authorised there is not one's own: its charges would change hands (P4)."""
-    asked, known = bench.asked, authorization.permission(bench.db, station, token.value, bench.asked.at)
-    if known is not None and (known["partner"], _owner(known)) != (asked.partner.id, asked.parties.emsp):
-        raise rejected("This token is in use at the charging station.")
 
 
 def _must_be_reservable_until(bench: Bench, command: ReserveNow) -> None:

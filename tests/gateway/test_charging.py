@@ -169,28 +169,6 @@ def test_transaction_ids_are_ours_on_1_6_and_the_station_s_on_2(indoors: Indoors
 # Whose it is
 
 
-@pytest.mark.parametrize("hub", [False, True])
-def test_a_card_that_one_party_brought_to_a_station_is_no_other_party_s(indoors: Indoors, hub: bool) -> None:
-    station, (one, two) = indoors.station(OLD), (Party("DE", "ONE"), Party("DE", "TWO"))
-    spots = (Spot(station, evse=None, connector=number, uid=f"E{number}") for number in (1, 2))
-    location, shared = indoors.location(*spots), indoors.partner(Party("XX", "HUB"), role="HUB")
-    honest, liar = (shared, shared) if hub else (indoors.partner(one), indoors.partner(two))
-    indoors.reserve(honest, location, emsp=one, token=card(one))
-    reserved = indoors.next(station).order
-    lie = {"token": card(two), "location_id": location, "evse_uid": "E2"}
-    for said in (
-        indoors.reserve(liar, location, emsp=two, token=card(two), evse_uid="E2"),
-        indoors.ask(liar, "START_SESSION", lie, emsp=two),
-    ):
-        assert (said.response, said.dispatch) == ("REJECTED", ())
-    tell(indoors, station, Phase.STARTED, connector=1, id_token=CARD, reservation=reserved.number)
-    assert (session(indoors)["partner"], session(indoors)["from_party"]) == (honest.id, "ONE")
-    # A card may change its eMSP, and then nothing of the former one is left.
-    tell(indoors, station, Phase.ENDED, session(indoors)["transaction_id"])
-    indoors.pass_(minutes=16)
-    assert indoors.ask(liar, "START_SESSION", lie, emsp=two).response == "ACCEPTED"
-
-
 def test_a_session_is_its_command_s(indoors: Indoors, brought) -> None:
     partner, location, station = brought
     tell(indoors, station, Phase.STARTED, connector=1, id_token=IdToken(value="04aabbcc"))
