@@ -7,7 +7,7 @@ import uvicorn
 from gateway.api.app import create_app
 from gateway.settings import Settings
 from workers.door import Door
-from workers.process import open_office, prepare, run
+from workers.process import claim, open_office, prepare, run
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -15,6 +15,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     if not settings.public_url:
         settings = settings.model_copy(update={"public_url": f"http://{host}:{port}"})
     prepare(settings, "api")
+    claim(host, port)
     run(lambda told: _serve(settings, host, port, told))
 
 

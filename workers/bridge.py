@@ -8,12 +8,13 @@ from gateway.settings import Settings
 from gateway.store import commands
 from ocpp_bridge.node import Node
 from workers.desk import HouseDesk
-from workers.process import open_office, prepare, run
+from workers.process import claim, open_office, prepare, run
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until told to stop."""
     prepare(settings, "bridge")
+    claim(host, port)
     run(lambda told: _serve(settings, host, port, told))
 
 

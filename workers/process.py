@@ -11,17 +11,22 @@ import uvloop
 from gateway import logs
 from gateway.office import Office
 from gateway.settings import Settings
-from gateway.store import schema
-from gateway.store.engine import open_engine
+from workers.footing import unusable
+from workers.supervisor import port_problem
 from workers.valkey import redis_url
 
 
 def prepare(settings: Settings, name: str) -> None:
-    """Logs, and the database at this release's schema."""
+    """Logs, and the database at this release's schema; what stands in the way ends the process with a sentence."""
     logs.set_up(settings, name)
-    engine = open_engine(settings.database)
-    schema.upgrade(engine)
-    engine.dispose()
+    if problem := unusable(settings):
+        raise SystemExit(problem)
+
+
+def claim(host: str, port: int) -> None:
+    """End the process with a sentence if nothing can listen there."""
+    if problem := port_problem(host, port):
+        raise SystemExit(problem)
 
 
 @asynccontextmanager

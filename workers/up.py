@@ -3,32 +3,20 @@
 import sys
 from collections.abc import Callable
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import schema
-from gateway.store.engine import open_engine
+from workers.footing import unreachable, unusable
 from workers.supervisor import Child, Supervisor, port_problem, reachable
 from workers.valkey import NoServer, embedded, redis_url
 
 
 def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> int:
     """Blocks until told to stop; the exit status."""
-    for port in (api_port, ocpp_port):
-        if problem := port_problem(host, port):
-            return _refuse(problem)
+    if problem := _problem(settings, host, api_port, ocpp_port):
+        return _refuse(problem)
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        open_secrets(settings)
-        engine = open_engine(settings.database)
-        schema.upgrade(engine)
-        engine.dispose()
         children = _children(settings, host, api_port, ocpp_port, workers)
     except NoServer as problem:
         return _refuse(str(problem))
-    except SQLAlchemyError as problem:
-        return _refuse(f"The database cannot be used: {getattr(problem, 'orig', None) or problem}")
     except OSError as problem:
         return _refuse(f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}.")
     welcome = (
@@ -36,6 +24,18 @@ def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: i
         f"stations at ws://{host}:{ocpp_port}/ocpp/…, data in {settings.data_dir}."
     )
     return Supervisor(children, settings.data_dir / "run", welcome=welcome).run()
+
+
+def _problem(settings: Settings, host: str, api_port: int, ocpp_port: int) -> str | None:
+    """Why it is of no use to start, in a sentence."""
+    if api_port == ocpp_port:
+        return f"Port {api_port} cannot be both: --api-port and --ocpp-port are to differ."
+    return (
+        port_problem(host, api_port)
+        or port_problem(host, ocpp_port)
+        or unusable(settings)
+        or (unreachable(settings.redis_url) if settings.redis_url else None)
+    )
 
 
 def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> list[Child]:

@@ -36,23 +36,25 @@ def serve(settings: Settings, name: str = "worker") -> None:
     home = _Home(settings, url)
     home.start()
     settle_memory()
+    try:
+        _worker(url).work(logging_level="WARNING", with_scheduler=False)
+    except RedisError as problem:
+        log.error("the queue cannot be reached", problem=repr(problem))
+        raise SystemExit(1) from None
+    finally:
+        home.stop()
+
+
+def _worker(url: str) -> BatchingWorker:
     connection = Redis.from_url(url)
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = BatchingWorker(
-        [queue],
+    return BatchingWorker(
+        [Queue(QUEUE, connection=connection, serializer=JSONSerializer)],
         connection=connection,
         serializer=JSONSerializer,
         worker_ttl=WORKER_TTL,
         maintenance_interval=MAINTENANCE,
         log_job_description=False,
     )
-    try:
-        worker.work(logging_level="WARNING", with_scheduler=False)
-    except RedisError as problem:
-        log.error("the queue cannot be reached", problem=repr(problem))
-        raise SystemExit(1) from None
-    finally:
-        home.stop()
 
 
 class _Home:

@@ -1,0 +1,43 @@
+"""What the processes stand on: data directory, secrets, database, Redis; and in a sentence, why one cannot be used."""
+
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.secrets import open_secrets
+from gateway.settings import Settings
+from gateway.store import schema
+from gateway.store.engine import open_engine
+
+
+def unusable(settings: Settings) -> str | None:
+    """None once the data directory, the secrets and the database, at this release's schema, are there."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        open_secrets(settings)
+        engine = open_engine(settings.database)
+        schema.upgrade(engine)
+        engine.dispose()
+    except SQLAlchemyError as problem:
+        return f"The database cannot be used: {_first_line(getattr(problem, 'orig', None) or problem)}."
+    except CommandError as problem:
+        return f"The database was not made by this release or an older one: {_first_line(problem)}."
+    except OSError as problem:
+        return f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}."
+    return None
+
+
+def unreachable(url: str) -> str | None:
+    """None when the Redis or Valkey at ``url`` answers."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        with Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as redis:
+            redis.ping()
+    except (RedisError, ValueError, OSError) as problem:
+        return f"GATEWAY_REDIS_URL cannot be used: {_first_line(problem)}."
+    return None
+
+
+def _first_line(problem: BaseException) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".:")
