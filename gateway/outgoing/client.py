@@ -109,7 +109,9 @@ def _network(names: CheckedResolver) -> httpx.AsyncBaseTransport:
 async def _as_written(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """mod_commands §Sender: the response_url is the eMSP's, and may be signed as it stands."""
     request.url = URL(_written.get(), encoded=True)
-    return await handler(request)
+    response = await handler(request)
+    response.reason = None  # nobody reads it, and httpx stumbles over one that is not UTF-8
+    return response
 
 
 async def post_json(

@@ -115,6 +115,13 @@ async def test_a_result_is_posted_and_the_answer_read() -> None:
         assert f"\r\n{line}" in head
 
 
+async def test_an_answer_is_read_whatever_alphabet_its_reason_is_in() -> None:
+    answer = b"HTTP/1.1 200 Accept\xe9\r\ncontent-length: 2\r\n\r\n{}"
+    async with serving(saying(answer)) as server, client_for() as client:
+        posted = await post(client, server)
+    assert (posted.http_status, posted.body, posted.error) == (200, b"{}", None)
+
+
 async def test_connections_are_used_again() -> None:
     async with serving(plain()) as server, client_for() as client:
         for _ in range(3):
