@@ -1,6 +1,7 @@
 """Secrets: the gateway's key, how tokens are hashed and sealed, and how stations' passwords are kept."""
 
 import base64
+import errno
 import hashlib
 import hmac
 import os
@@ -58,13 +59,18 @@ def kept_secret(path: Path) -> str:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())  # what is sealed with it is kept for years
         try:
             os.link(fresh, path)  # whole or not at all, and the first of two processes wins
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
-    return path.read_text().strip()
+    secret = path.read_text().strip()
+    if not secret:
+        raise OSError(errno.ENODATA, "There is no secret in it", str(path))
+    return secret
 
 
 def password_hash(password: bytes) -> str:

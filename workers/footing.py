@@ -22,7 +22,7 @@ def unusable(settings: Settings) -> str | None:
     except CommandError as problem:
         return f"The database was not made by this release or an older one: {_first_line(problem)}."
     except OSError as problem:
-        return f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}."
+        return f"{problem.filename or settings.data_dir} cannot be used: {problem.strerror or problem}."
     return None
 
 

@@ -18,7 +18,7 @@ def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: i
     except NoServer as problem:
         return _refuse(str(problem))
     except OSError as problem:
-        return _refuse(f"The data directory {settings.data_dir} cannot be used: {problem.strerror or problem}.")
+        return _refuse(f"{problem.filename or settings.data_dir} cannot be used: {problem.strerror or problem}.")
     welcome = (
         f"The gateway is up: partners at http://{host}:{api_port}/ocpi/versions, "
         f"stations at ws://{host}:{ocpp_port}/ocpp/…, data in {settings.data_dir}."

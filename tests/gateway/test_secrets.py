@@ -39,6 +39,13 @@ def test_processes_that_begin_at_once_have_one_key(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["secret-key"]
 
 
+def test_an_empty_file_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "secret-key"
+    path.write_text("\n")
+    with pytest.raises(OSError, match="There is no secret in it"):
+        kept_secret(path)
+
+
 def test_a_key_that_is_given_is_used_and_none_is_made(tmp_path: Path) -> None:
     given = open_secrets(Settings(data_dir=tmp_path, secret_key="given"))
     assert given.token_hash("T") == Secrets(b"given").token_hash("T")

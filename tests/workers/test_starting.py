@@ -50,7 +50,16 @@ def test_a_data_directory_that_is_none_is_told_in_one_sentence(tmp_path: Path, p
     file = tmp_path / "a-file"
     file.write_text("mine")
     status, told = start(file, *words_of(process))
-    assert (status, told) == (1, [f"The data directory {file} cannot be used: File exists."])
+    assert (status, told) == (1, [f"{file} cannot be used: File exists."])
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_lost_secret_is_told_in_one_sentence_and_no_other_is_made(tmp_path: Path, process: str) -> None:
+    key = tmp_path / "secret-key"
+    key.touch()
+    status, told = start(tmp_path, *words_of(process))
+    assert (status, told) == (1, [f"{key} cannot be used: There is no secret in it."])
+    assert key.read_text() == ""
 
 
 @pytest.mark.parametrize("process", PROCESSES)
