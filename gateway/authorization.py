@@ -6,6 +6,7 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway.domain.lifecycle import ReservationState
 from gateway.store import reservations, sessions, tokens
+from ocpi.headers import Party
 from ocpp_bridge.events import TokenStatus
 from ocpp_bridge.orders import IdToken
 
@@ -17,16 +18,13 @@ def authorize(db: Connection, station: str, token: IdToken, now: datetime) -> To
 
     The eMSP has authorised it already and is not asked (mod_commands §ReserveNow, §StartSession).
     """
-    known = permission(db, station, token.value, now)
-    return INVALID if known is None else accepted(known)
+    known = permissions(db, station, token.value, now)
+    return accepted(known[0]) if known else INVALID
 
 
-def permission(db: Connection, station: str, token: str, now: datetime) -> RowMapping | None:
-    known = tokens.authorized(db, station, token)
-    if known is None or known["until"] is None or now < known["until"] or _holds(db, station, token):
-        return known
-    # The start that used its reservation up is answered too, and told again when the answer was lost.
-    return known if sessions.runs_for(db, station, known["command"]) else None
+def permissions(db: Connection, station: str, token: str, now: datetime) -> list[RowMapping]:
+    """The eMSPs whose commands authorise the token there now, the newest first."""
+    return [known for known in tokens.authorized(db, station, token) if _lasts(db, known, now)]
 
 
 def accepted(known: RowMapping) -> TokenStatus:
@@ -34,6 +32,20 @@ def accepted(known: RowMapping) -> TokenStatus:
     return TokenStatus(status="Accepted", group=IdToken(value=group) if group else None)
 
 
-def _holds(db: Connection, station: str, token: str) -> bool:
-    held = reservations.live_for_token(db, station, [token])
-    return any(one["state"] == ReservationState.ACTIVE for one in held)
+def owner(row: RowMapping) -> tuple[int, str]:
+    """(connection, folded party): whose an authorization is; reservations are told apart in the same way."""
+    return row["partner"], Party(row["from_country"], row["from_party"]).key
+
+
+def _lasts(db: Connection, known: RowMapping, now: datetime) -> bool:
+    if known["until"] is None or now < known["until"] or _holds(db, known):
+        return True
+    # The start that used its reservation up is answered too, and told again when the answer was lost.
+    return sessions.runs_for(db, known["station"], known["command"])
+
+
+def _holds(db: Connection, known: RowMapping) -> bool:
+    return any(
+        held["state"] == ReservationState.ACTIVE and (held["partner"], held["party_key"]) == owner(known)
+        for held in reservations.live_for_token(db, known["station"], [known["token_key"]])
+    )

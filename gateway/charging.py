@@ -121,14 +121,13 @@ def _owner(db: Connection, station: str, event: TransactionChanged, now: datetim
     """The eMSP whose command brought the token here, and the reservation that this charge uses up."""
     if event.id_token is None:
         return {}
-    known = authorization.permission(db, station, event.id_token.value, now)
-    held = _reservation(db, station, event, known["group_id_token"] if known is not None else None)
+    permitted = authorization.permissions(db, station, event.id_token.value, now)
+    held = _reservation(db, station, event, [one["group_id_token"] for one in permitted])
     if held is not None:
         reservations.used(db, held["id"], now)
-    if known is None:
+    if not permitted:
         return {}
-    command = commands.by_id(db, known["command"])
-    assert command is not None
+    known, command = _meant(db, permitted, held, event.remote_start_id)
     token = Token.model_validate(known["token"])
     cdr_token = CdrToken(
         country_code=token.country_code,
@@ -149,14 +148,31 @@ def _owner(db: Connection, station: str, event: TransactionChanged, now: datetim
     }
 
 
-def _reservation(db: Connection, station: str, event: TransactionChanged, group: str | None) -> RowMapping | None:
+def _meant(
+    db: Connection, permitted: list[RowMapping], held: RowMapping | None, remote_start_id: int | None
+) -> tuple[RowMapping, RowMapping]:
+    """Of several eMSPs that brought the card: whose reservation or start it is, else the newest; and its command."""
+    of_reservation = (held["partner"], held["party_key"]) if held is not None else None
+    found = []
+    for one in permitted:
+        command = commands.by_id(db, one["command"])
+        assert command is not None
+        started = remote_start_id is not None and command["order"].get("remote_start_id") == remote_start_id
+        found.append((authorization.owner(one) == of_reservation, started, one, command))
+    _, _, known, command = max(found, key=lambda one: one[:2])
+    return known, command
+
+
+def _reservation(
+    db: Connection, station: str, event: TransactionChanged, groups: list[str | None]
+) -> RowMapping | None:
     """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (1.6 §5.13)."""
     assert event.id_token is not None
     if event.reservation is not None:
         named = ledger.at_station(db, station, event.reservation)
         if named is not None:
             return named
-    for held in ledger.live_for_token(db, station, [event.id_token.value, group or ""]):
+    for held in ledger.live_for_token(db, station, [event.id_token.value, *(group or "" for group in groups)]):
         here = (held["station_evse"], held["station_connector"])
         if held["state"] == ReservationState.ACTIVE and (
             here == (None, None)

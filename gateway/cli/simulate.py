@@ -1,8 +1,10 @@
 """`simulate`: a station or an eMSP to try the gateway with, until Ctrl-C."""
 
 import asyncio
+import signal
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -87,7 +89,13 @@ def emsp(
 
 def _until_interrupted(run: Callable[..., Coroutine[Any, Any, None]], **options: Any) -> None:
     with told():
-        try:
-            asyncio.run(run(partial(print, flush=True), **options))
-        except KeyboardInterrupt:
-            raise typer.Exit from None
+        asyncio.run(_until_signalled(run(partial(print, flush=True), **options)))
+
+
+async def _until_signalled(simulation: Coroutine[Any, Any, None]) -> None:
+    """Handlers of our own: a shell that starts us in the background has SIGINT ignored."""
+    running = asyncio.create_task(simulation)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, running.cancel)
+    with suppress(asyncio.CancelledError):
+        await running

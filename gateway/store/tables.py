@@ -328,7 +328,8 @@ class TokenAlias(SQLModel, table=True):
 class Authorization(SQLModel, table=True):
     """A token that an eMSP's command brought to a station, and so has authorised there."""
 
-    __table_args__ = (UniqueConstraint("station", "token_key"),)
+    #: A card can be brought by two eMSPs, whoever's it is: each has its own.
+    __table_args__ = (UniqueConstraint("station", "token_key", "partner", "from_country", "from_party"),)
 
     id: int | None = _id()
     station: str = Field(foreign_key="station.id", max_length=48)

@@ -1,5 +1,6 @@
 """Token aliases, and which tokens a command has authorised at which station."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,10 +30,17 @@ def alias(db: Connection, secrets: Secrets, owner: str, uid: str, now: datetime)
 
 
 def authorize(db: Connection, row: dict[str, Any]) -> None:
-    """A command brought this token to this station: the newest one's word counts."""
-    put(db, authorization, row, ("station", "token_key"))
+    """A command brought this token to this station: its eMSP's newest word counts."""
+    put(db, authorization, row, ("station", "token_key", "partner", "from_country", "from_party"))
 
 
-def authorized(db: Connection, station: str, token: str) -> RowMapping | None:
-    asked = select(authorization).where(authorization.c.station == station, authorization.c.token_key == fold(token))
-    return db.execute(asked).mappings().first()
+_AUTHORIZED = (
+    select(authorization)
+    .where(authorization.c.station == bindparam("station"), authorization.c.token_key == bindparam("token_key"))
+    .order_by(authorization.c.command.desc())
+)
+
+
+def authorized(db: Connection, station: str, token: str) -> Sequence[RowMapping]:
+    """What eMSPs have said of this token at this station, the newest first."""
+    return db.execute(_AUTHORIZED, {"station": station, "token_key": fold(token)}).mappings().all()

@@ -372,3 +372,29 @@ def test_sessions_are_listed_to_their_party_alone(indoors: Indoors) -> None:
     assert len(page(indoors, hub.id, date_to=since)) == 1
     assert len(page(indoors, hub.id, offset=1, limit=1)) == 1
     assert page(indoors, hub.id + 1) == []
+
+
+def test_a_card_that_two_emsps_bring_charges_for_the_one_whose_reservation_it_is(indoors: Indoors) -> None:
+    station = indoors.station(NEW)
+    location = indoors.location(Spot(station, 1, 1, uid="E1"), Spot(station, 2, 1, uid="E2"))
+    one, other = indoors.partner(), indoors.partner(Party("NL", "OTH"))
+    for partner, evse_uid in ((one, "E1"), (other, "E2")):
+        indoors.reserve(partner, location, evse_uid=evse_uid, token=card(partner.party))
+        indoors.next(station)
+    for transaction, evse in (("TX-1", 1), ("TX-2", 2)):
+        tell(indoors, station, Phase.STARTED, transaction, seq=0, evse=evse, connector=1, id_token=CARD)
+    assert [row["partner"] for row in indoors.rows("session")] == [one.id, other.id]
+
+
+def test_a_card_that_two_emsps_bring_charges_for_the_one_whose_start_it_is(indoors: Indoors) -> None:
+    station = indoors.station(NEW)
+    location = indoors.location(Spot(station, 1, 1, uid="E1"), Spot(station, 2, 1, uid="E2"))
+    one, other = indoors.partner(), indoors.partner(Party("NL", "OTH"))
+    started = []
+    for partner, evse_uid in ((one, "E1"), (other, "E2")):
+        indoors.start(partner, location, evse_uid=evse_uid, token=card(partner.party))
+        started.append(indoors.next(station).order.remote_start_id)
+    for transaction, remote_start_id in zip(("TX-1", "TX-2"), started, strict=True):
+        told = {"evse": 1, "id_token": CARD, "remote_start_id": remote_start_id}
+        tell(indoors, station, Phase.STARTED, transaction, seq=0, **told)
+    assert [row["partner"] for row in indoors.rows("session")] == [one.id, other.id]

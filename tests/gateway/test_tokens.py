@@ -84,15 +84,15 @@ def test_should_two_tokens_meet_in_one_alias_the_later_gets_another(anywhere: In
     assert anywhere.run(tokens.alias, SECRETS, "1/de*one", "a", START) == got
 
 
-def test_the_newest_command_s_word_on_a_token_counts(indoors: Indoors) -> None:
+def test_every_emsp_has_its_own_word_on_a_token_and_the_newest_comes_first(indoors: Indoors) -> None:
     one, two = indoors.partner(), indoors.partner(Party("DE", "TWO"))
     location, station = indoors.one_evse()
     card = {"uid": "04AABBCC", "type": "RFID"}
-    for partner in (one, two):
+    for partner in (one, two, one):
         indoors.start(partner, location, token=token_body(partner.party, **card))
     known = indoors.run(tokens.authorized, station, "04aabbcc")
-    assert (known["partner"], known["from_party"], known["command"]) == (two.id, "TWO", 2)
-    assert indoors.run(tokens.authorized, "elsewhere", "04aabbcc") is None
+    assert [(row["partner"], row["command"]) for row in known] == [(one.id, 3), (two.id, 2)]
+    assert indoors.run(tokens.authorized, "elsewhere", "04aabbcc") == []
 
 
 @pytest.mark.parametrize("subprotocol", ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"])

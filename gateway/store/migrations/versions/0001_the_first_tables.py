@@ -388,7 +388,7 @@ def upgrade() -> None:
             ["station.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("station", "token_key"),
+        sa.UniqueConstraint("station", "token_key", "partner", "from_country", "from_party"),
     )
     op.create_table(
         "callback",
