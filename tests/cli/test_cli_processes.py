@@ -56,9 +56,9 @@ def run(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def running(data: Path, *words: str, through: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
+        [*through, sys.executable, "-c", PROGRAM, *words],
         env=environment(data),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,8 +71,8 @@ def running(data: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
-    process.send_signal(signal.SIGINT)
+def interrupted(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+    process.send_signal(number)
     _, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors
 
@@ -127,6 +127,15 @@ def test_a_simulated_station_ends_cleanly_with_ctrl_c(tmp_path: Path, version: s
         assert process.stdout is not None
         assert process.stdout.readline() == f"station CS-1 speaks ocpp{version}\n"
         assert interrupted(process) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_simulator_that_a_script_runs_in_the_background_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    shell = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # as `… &` does without job control
+    with running(tmp_path, "simulate", "emsp", "--port", "0", through=shell) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("eMSP listens")
+        assert interrupted(process, number) == (0, "")
 
 
 def test_a_simulated_emsp_ends_cleanly_with_ctrl_c_and_says_when_its_port_is_taken(tmp_path: Path) -> None:
