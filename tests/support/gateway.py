@@ -75,6 +75,11 @@ class Gateway:
     def ocpp(self) -> str:
         return f"ws://127.0.0.1:{self.ocpp_port}/ocpp"
 
+    @property
+    def takes_stations(self) -> bool:
+        """Its door is open to new ones."""
+        return _listens(self.ocpp_port)
+
     # Processes
 
     def start(self) -> None:
