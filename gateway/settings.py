@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     #: True also allows http, and private addresses for a connection's registered hosts only.
     allow_private_callbacks: bool = False
 
-    #: Waiting commands a station may have; the next one fails at once.
+    #: Waiting commands a station may have; the next one fails at once, unless it is its party's first.
     station_queue: Annotated[int, Field(ge=1)] = 8
     #: A reservation that ends sooner than this is refused.
     reservation_min: Seconds = timedelta(seconds=60)
