@@ -7,8 +7,12 @@ from gateway.office import Office
 from gateway.settings import Settings
 from gateway.store import commands
 from ocpp_bridge.node import Node
+from ocpp_bridge.rhythm import Rhythm
 from workers.desk import HouseDesk
 from workers.process import claim, open_office, prepare, run
+
+#: Seconds that running calls may take to end before the sockets are closed; the supervisor kills after ten.
+DRAIN = 7.0
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -25,7 +29,8 @@ async def _serve(settings: Settings, host: str, port: int, told: asyncio.Event) 
             """The station is not here any more: whoever holds it now is rung for."""
             await look_again(office, station)
 
-        node = Node(HouseDesk(office), office.redis, host, port, undeliverable=undeliverable)
+        rhythm = Rhythm(drain=DRAIN)
+        node = Node(HouseDesk(office), office.redis, host, port, undeliverable=undeliverable, rhythm=rhythm)
         await node.start()
         await told.wait()
         await node.stop()

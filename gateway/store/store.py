@@ -22,6 +22,14 @@ _TRIES = 4
 log = structlog.get_logger(__name__)
 
 
+class _Unsure(Exception):
+    """The connection was lost in the commit: it may have been done, and doing it again could double it."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
 class Store:
     """``await store.write(function, …)`` returns after the commit; ``store.read`` never waits for writers."""
 
@@ -54,18 +62,32 @@ class Store:
         """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
         engine = self._engine if any(lasting for _, lasting in entries) else self._lightly
         try:
-            with turn(self._engine), engine.begin() as db:
-                return [work(db) for work, _ in entries]
+            return self._together(engine, [work for work, _ in entries])
+        except _Unsure as unsure:
+            return [unsure.problem] * len(entries)
         except Exception as problem:
             if len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError):
                 return [problem]
             return [self._alone(work) for work, _ in entries]
 
+    def _together(self, engine: Engine, works: Sequence[_Work]) -> Sequence[Any]:
+        done = False
+        try:
+            with turn(self._engine), engine.begin() as db:
+                results = [work(db) for work in works]
+                done = True
+            return results
+        except DBAPIError as problem:
+            if done and problem.connection_invalidated:
+                raise _Unsure(problem) from problem
+            raise
+
     def _alone(self, work: _Work) -> Any:
         for attempt in range(1, _TRIES + 1):
             try:
-                with turn(self._engine), self._engine.begin() as db:
-                    return work(db)
+                return self._together(self._engine, [work])[0]
+            except _Unsure as unsure:
+                return unsure.problem
             except (IntegrityError, OperationalError) as problem:
                 log.info("statement tried again", attempt=attempt, problem=type(problem.orig).__name__)
                 lost: Exception = problem

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.lane import Closed
 from gateway.store.engine import open_engine
@@ -168,3 +168,20 @@ def test_a_loop_that_is_gone_ends_no_lane(anywhere: Indoors) -> None:
     gate.open.set()
     assert asyncio.run(store.write(add, "later")) > 0
     store.close()
+
+
+async def test_what_may_have_been_committed_is_not_done_again(postgres_url: str) -> None:
+    indoors = Indoors(postgres_url)
+    store, done = Store(open_engine(postgres_url)), []
+
+    def cut_off(db: Connection) -> None:
+        done.append(add(db, "once"))
+        backend = db.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        indoors.run(lambda other: other.execute(text(f"SELECT pg_terminate_backend({backend})")))
+
+    with pytest.raises(OperationalError):
+        await store.write(cut_off)
+    assert len(done) == 1
+    await store.write(add, "later")
+    store.close()
+    indoors.close()
