@@ -18,12 +18,18 @@ from gateway.simulators.station import SimulatedStation
 from workers.demo import show
 from workers.demo.journey import PATIENCE, Step, Traveller
 from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, environment, fresh, furnish
+from workers.lifeline import tied
 from workers.supervisor import port_problem, reachable
 
 #: Seconds that a slow machine may take to start everything, and to end it.
 START, STOP = 60.0, 20.0
+#: The exit status of what a signal ended before it was done.
+INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     once: Annotated[bool, typer.Option("--once", help="End after the journey.")] = False,
     api_port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000,
@@ -36,63 +42,90 @@ def main(
         for port in (api_port, ocpp_port):
             if problem := port_problem("127.0.0.1", port):
                 raise Spoiled(f'{problem} Choose another with ARGS="--api-port … --ocpp-port … --data …".')
+        fresh(data)
         raise typer.Exit(asyncio.run(_demonstrate(console, data, api_port, ocpp_port, once)))
     except Spoiled as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(1) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 async def _demonstrate(console: Console, data: Path, api_port: int, ocpp_port: int, once: bool) -> int:
-    fresh(data)
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, told.set)
+    _end_on_signals()
     api, ocpp = f"http://127.0.0.1:{api_port}", f"ws://127.0.0.1:{ocpp_port}/ocpp"
-    console.print(f"Starting the gateway (its log is {data / 'up.log'}) …")
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(_gateway(data, api_port, ocpp_port))
+        console.print(f"Starting the gateway (its log is {data / 'up.log'}) …")
+        gateway = await stack.enter_async_context(_gateway(console, data, api_port, ocpp_port))
         console.print("Adding a CPO, an eMSP, a Location and its stations:")
-        await asyncio.to_thread(furnish, data, console.print)
+        await furnish(data, lambda line: console.print(line, markup=False, soft_wrap=True))
         journey_is_over = False
 
         def tell(callback: Callback) -> None:
             if journey_is_over:
-                console.print(f"callback {callback.path}: {callback.json}", markup=False)
+                console.print(f"callback {callback.path}: {callback.json}", markup=False, soft_wrap=True)
 
         emsp = await stack.enter_async_context(SimulatedEmsp(token=TOKEN_OUT, on_callback=tell))
-        stations = [await stack.enter_async_context(_station(ocpp, stand)) for stand in STANDS]
         console.print("Connecting a station of each OCPP version …")
-        for station in stations:
-            await station.wait_for(lambda one: one.ready, PATIENCE)
-        steps: list[Step] = []
+        stations = [await stack.enter_async_context(_station(ocpp, stand)) for stand in STANDS]
+        await _connected(stations, data)
         console.print("Sending the five commands to each …\n")
-        journeys = Traveller(api, emsp)
-        for stand, station in zip(STANDS, stations, strict=True):
-            await journeys.travel(stand, station, steps.append)
+        steps = await _journey(Traveller(api, emsp), stations)
         console.print(show.table(steps))
         problems = [problem for step in steps for problem in step.problems]
         for problem in problems:
-            console.print(f"[red]Not as expected:[/red] {problem}")
+            console.print(f"Not as expected: {problem}", style="red", markup=False, soft_wrap=True)
         if once or problems:
             return 1 if problems else 0
         console.print(show.invitation(api, ocpp, emsp.url_for("curl"), data), markup=False, soft_wrap=True)
         journey_is_over = True
-        ended = asyncio.create_task(asyncio.to_thread(gateway.wait))
-        await asyncio.wait({ended, asyncio.create_task(told.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        return 0 if told.is_set() else 1
+        return await _stay(gateway, data)
+
+
+def _end_on_signals() -> None:
+    running = asyncio.current_task()
+    assert running is not None
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, running.cancel)
 
 
 def _station(ocpp: str, stand: Stand) -> SimulatedStation:
     return SimulatedStation(ocpp, stand.station, stand.ocpp, PASSWORD, evses=(("sType2",),), pace=0.1)
 
 
+async def _connected(stations: list[SimulatedStation], data: Path) -> None:
+    for station in stations:
+        try:
+            await station.wait_for(lambda one: one.ready, PATIENCE)
+        except TimeoutError:
+            raise Spoiled(f"{station.id} was not connected; {data / 'up.log'} may tell why.") from None
+
+
+async def _journey(traveller: Traveller, stations: list[SimulatedStation]) -> list[Step]:
+    steps: list[Step] = []
+    for stand, station in zip(STANDS, stations, strict=True):
+        await traveller.travel(stand, station, steps.append)
+    return steps
+
+
+async def _stay(gateway: subprocess.Popen[bytes], data: Path) -> int:
+    """Until a signal comes."""
+    try:
+        await asyncio.to_thread(gateway.wait)
+    except asyncio.CancelledError:
+        return 0
+    raise Spoiled(f"The gateway has ended; {data / 'up.log'} may tell why.")
+
+
 @asynccontextmanager
-async def _gateway(data: Path, api_port: int, ocpp_port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def _gateway(
+    console: Console, data: Path, api_port: int, ocpp_port: int
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """``ocpi-gateway up`` as an operator would start it, and nothing of the caller's own settings in it."""
     words = ["up", "--data", str(data), "--api-port", str(api_port), "--ocpp-port", str(ocpp_port)]
     with (data / "up.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", *words],
+            tied([sys.executable, "-m", "workers", *words]),
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -107,6 +140,7 @@ async def _gateway(data: Path, api_port: int, ocpp_port: int) -> AsyncIterator[s
             await asyncio.sleep(0.05)
         yield process
     finally:
+        console.print("Stopping the gateway …")
         process.terminate()
         try:
             await asyncio.to_thread(process.wait, STOP)
@@ -115,4 +149,4 @@ async def _gateway(data: Path, api_port: int, ocpp_port: int) -> AsyncIterator[s
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

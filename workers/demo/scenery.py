@@ -1,15 +1,21 @@
 """What the demonstration adds to an empty gateway: a CPO, an eMSP, a Location with a station of each OCPP version."""
 
+import asyncio
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.simulators.dialects import DIALECTS
+from workers.lifeline import tied
+from workers.lock import Held, hold
 
 LOCATION = "DEMO"
 CPO = ("NL", "CPO")
@@ -48,39 +54,52 @@ def environment() -> dict[str, str]:
 
 
 def fresh(data: Path) -> None:
-    """An empty data directory; a directory that no demonstration made is left alone."""
-    if data.exists() and any(data.iterdir()):
-        if not (data / _MARK).exists():
-            raise Spoiled(f"{data} is not empty and not a demonstration's: choose another --data.")
+    """An empty data directory; one that no demonstration made, or that one is running in, is left alone."""
+    try:
+        if data.exists() and any(data.iterdir()):
+            if not (data / _MARK).exists():
+                raise Spoiled(f"{data} is not empty and not a demonstration's: choose another --data.")
+            _clear(data)
+        data.mkdir(parents=True, exist_ok=True)
+        (data / _MARK).touch()
+    except Held as problem:
+        raise Spoiled(f"{problem} Choose another --data.") from None
+    except OSError as problem:
+        raise Spoiled(f"{data} cannot be used: {problem.strerror or problem}. Choose another --data.") from None
+
+
+def _clear(data: Path) -> None:
+    lock = data / "run" / "supervisor.pid"
+    with hold(lock) if lock.exists() else nullcontext():
         shutil.rmtree(data)
-    data.mkdir(parents=True, exist_ok=True)
-    (data / _MARK).touch()
 
 
-def furnish(data: Path, say: Any) -> None:
+async def furnish(data: Path, say: Callable[[str], None]) -> None:
     """What an operator would do, with the operator's own commands."""
     file = data / "locations.json"
     file.write_text(json.dumps(_topology(), indent=2))
     country, party = CPO
-    _command(data, say, "cpo", "add", "--country", country, "--party", party, "--name", "Demo CPO")
+    await _command(data, say, "cpo", "add", "--country", country, "--party", party, "--name", "Demo CPO")
     country, party = EMSP
     words = ["partner", "add", "--name", "demo-emsp", "--country", country, "--party", party]
     words += ["--token-in", TOKEN_IN, "--token-out", TOKEN_OUT, "--callback-host", "127.0.0.1", "--allow-unlock"]
-    _command(data, say, *words)
-    _command(data, say, "locations", "import", str(file))
+    await _command(data, say, *words)
+    await _command(data, say, "locations", "import", str(file))
 
 
-def _command(data: Path, say: Any, *words: str) -> None:
-    say(f"  ocpi-gateway {' '.join(words)}")
-    done = subprocess.run(
-        [sys.executable, "-m", "workers", *words, "--data", str(data)],
-        capture_output=True,
-        text=True,
+async def _command(data: Path, say: Callable[[str], None], *words: str) -> None:
+    say(f"  ocpi-gateway {shlex.join(words)}")
+    running = await asyncio.create_subprocess_exec(
+        *tied([sys.executable, "-m", "workers", *words, "--data", str(data)]),
         env=environment(),
-        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C is not its business
     )
-    if done.returncode != 0:
-        raise Spoiled(f"ocpi-gateway {words[0]} {words[1]} failed: {(done.stderr or done.stdout).strip()}")
+    told, _ = await running.communicate()
+    if running.returncode != 0:
+        raise Spoiled(f"ocpi-gateway {words[0]} {words[1]} failed: {told.decode(errors='replace').strip()}")
 
 
 def _topology() -> dict[str, Any]:

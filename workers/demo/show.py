@@ -1,9 +1,12 @@
 """How the demonstration looks: a table of the journey, and what to try next."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -13,32 +16,39 @@ from ocpi.types import format_datetime
 from workers.demo.journey import Step
 from workers.demo.scenery import EMSP, LOCATION, PASSWORD, STANDS, TOKEN_IN, TOKEN_OUT
 
-#: Columns, when the output goes to no terminal.
-WIDE = 140
+#: Columns of the narrowest terminal that the table fits.
+NARROWEST = 80
 
 
 def console() -> Console:
-    """Colours on a terminal only, and nothing cut off elsewhere."""
+    """Colours on a terminal only; nothing is cut off, whatever the terminal's width or a file's encoding."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=WIDE)
+    return Console(highlight=False, width=max(NARROWEST, found.width) if found.is_terminal else NARROWEST)
 
 
 def table(steps: list[Step]) -> Table:
-    made = Table(title="Five commands, three OCPP versions: from the eMSP's POST to its callback")
-    for name in ("OCPP", "eMSP sends", "answered", "station is asked", "says", "callback"):
-        made.add_column(name, no_wrap=True)
-    for name in ("answer ms", "callback ms"):
-        made.add_column(name, justify="right", no_wrap=True)
+    """A row a command, read from left to right as time goes; milliseconds from the POST."""
+    made = Table(
+        title="From the eMSP's POST to its callback, on each OCPP version",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        show_edge=False,
+    )
+    for name in ("eMSP sends", "answered", "ms", "station is asked", "says", "callback", "ms"):
+        made.add_column(name, no_wrap=True, justify="right" if name == "ms" else "left")
     for number, step in enumerate(steps):
-        first = number == 0 or steps[number - 1].stand != step.stand
+        if number == 0 or steps[number - 1].stand != step.stand:
+            made.add_row(f"[bold]OCPP {step.stand.ocpp}[/bold]")
         made.add_row(
-            step.stand.ocpp if first else "",
             step.command,
             _coloured(step.answer),
+            f"{step.answered:.0f}",
             step.asked,
             step.said,
             _coloured(step.callback),
-            f"{step.answered:.0f}",
             f"{step.called_back:.0f}" if step.callback else "",
             end_section=number + 1 < len(steps) and steps[number + 1].stand != step.stand,
         )
