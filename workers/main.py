@@ -4,6 +4,7 @@ A process imports only what it runs, when it runs: that is most of its memory, a
 """
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,9 @@ PROCESSES = {"up", "api", "bridge", "worker"}
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is no reason to fail
     if sys.argv[1:2] and sys.argv[1] in PROCESSES:
         app()
     from gateway.cli.app import add_to

@@ -105,3 +105,9 @@ def test_a_worker_without_redis_ends_without_a_traceback(tmp_path: Path) -> None
     assert status == 1
     assert any("the queue cannot be reached" in line for line in told)
     assert not any("Traceback" in line for line in told)
+
+
+def test_names_that_a_terminal_cannot_show_are_told_with_escapes(tmp_path: Path) -> None:
+    words = ("cpo", "add", "--country", "NL", "--party", "CPO", "--name", "Łodz")
+    status, told = start(tmp_path, *words, PYTHONIOENCODING="latin-1")
+    assert (status, told) == (0, ["NL*CPO (\\u0141odz) is a party of ours now."])
