@@ -3,20 +3,24 @@
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.secrets import open_secrets
+from gateway.keys import proven_secrets
+from gateway.secrets import WrongKey
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.engine import open_engine
 
 
 def unusable(settings: Settings) -> str | None:
-    """None once the data directory, the secrets and the database, at this release's schema, are there."""
+    """None once the data directory, the database, at this release's schema, and the key that fits it are there."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        open_secrets(settings)
         engine = open_engine(settings.database)
         schema.upgrade(engine)
+        with engine.execution_options(reads_only=True).connect() as db:
+            proven_secrets(settings, db)
         engine.dispose()
+    except WrongKey as problem:
+        return str(problem)
     except SQLAlchemyError as problem:
         return f"The database cannot be used: {_first_line(getattr(problem, 'orig', None) or problem)}."
     except CommandError as problem:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from gateway.domain.imported import Unimportable
+from gateway.secrets import WrongKey
 from gateway.settings import Settings, SettingsProblem, read_settings
 from gateway.store import schema
 from gateway.store.engine import open_engine, turn
@@ -113,7 +114,7 @@ def _engine(settings: Settings) -> Engine:
 
 def _sentence(problem: BaseException) -> str | None:
     match problem:
-        case Refused() | SettingsProblem():
+        case Refused() | SettingsProblem() | WrongKey():
             return str(problem)
         case Unimportable():
             return "\n".join(["Nothing was imported:", *(f"  {line}" for line in problem.problems)])

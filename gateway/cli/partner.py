@@ -14,8 +14,9 @@ from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table
 from gateway.domain.lifecycle import PartnerState
 from gateway.domain.parties import Partner
 from gateway.house import utc_now
+from gateway.keys import proven_secrets
 from gateway.outgoing.guard import UrlRefused, check_target, plain_host
-from gateway.secrets import Secrets, open_secrets
+from gateway.secrets import Secrets
 from gateway.store import partners
 from ocpi.dialects import DIALECTS, NEWEST
 from ocpi.headers import Encoding, token_candidates
@@ -64,7 +65,7 @@ def add(
 ) -> None:
     """Add a partner; it may call us from now on."""
     with writing(data) as house:
-        secrets = open_secrets(house.settings)
+        secrets = proven_secrets(house.settings, house.db)
         new = Partner(
             id=0,
             name=_free_name(house.db, read_name(name)),

@@ -74,6 +74,23 @@ def test_a_database_of_a_newer_release_is_told_in_one_sentence(tmp_path: Path, p
     ]
 
 
+PARTNER = ("--country", "DE", "--token-in", "in", "--token-out", "out", "--callback-host", "an-emsp.example")
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_key_that_is_not_the_databases_is_told_in_one_sentence(tmp_path: Path, process: str) -> None:
+    assert start(tmp_path, "partner", "add", "--name", "one", "--party", "ONE", *PARTNER)[0] == 0
+    told = ["GATEWAY_SECRET_KEY is not the key with which this database's tokens were sealed."]
+    assert start(tmp_path, *words_of(process), GATEWAY_SECRET_KEY="another") == (1, told)
+
+
+def test_no_partner_is_added_with_another_key_than_the_databases(tmp_path: Path) -> None:
+    assert start(tmp_path, "partner", "add", "--name", "one", "--party", "ONE", *PARTNER)[0] == 0
+    told = ["GATEWAY_SECRET_KEY is not the key with which this database's tokens were sealed."]
+    words = ("partner", "add", "--name", "two", "--party", "TWO", *PARTNER)
+    assert start(tmp_path, *words, GATEWAY_SECRET_KEY="another") == (1, told)
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_database_that_cannot_be_reached_is_told_in_one_sentence(tmp_path: Path, process: str) -> None:
     status, told = start(tmp_path, *words_of(process), GATEWAY_DATABASE_URL="postgresql://127.0.0.1:1/gateway")
