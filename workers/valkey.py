@@ -69,7 +69,7 @@ class Valkey:
             "dir": str(self.directory.absolute()),
             "logfile": str(self.log.absolute()),
             "loglevel": "warning",
-            # A killed process loses nothing, a power failure a second; the database rings again for what is lost.
+            # A kill loses nothing unless the disk is slow, a power failure a second; the database rings again for that.
             "appendonly": "yes",
             "appendfsync": "everysec",
             # The last command may have been cut in half when the machine died.
