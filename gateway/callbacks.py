@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import orjson
+import structlog
 from sqlalchemy import Connection
 
 from gateway.domain.lifecycle import CallbackState
@@ -19,6 +20,8 @@ from ocpi.commands import CommandResult, CommandResultType
 from ocpi.envelope import read_envelope
 from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
 from ocpi.types import DisplayText
+
+log = structlog.get_logger(__name__)
 
 #: Between the end of an attempt and the moment another process may think that it never ended.
 _MARGIN = timedelta(seconds=1)
@@ -44,6 +47,10 @@ async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
     posted = await _post(office, due, ids, left)
     attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.note(callbacks.record, [attempt])
+    if attempt.state is CallbackState.ABANDONED:
+        log.warning(
+            "a result was given up", command_id=due.command, http_status=attempt.http_status, problem=attempt.error
+        )
 
 
 async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> Posted:

@@ -59,7 +59,6 @@ _CALLBACK = (
     "result",
     "result_text",
     "state",
-    "attempts",
     "due_at",
     "expires_at",
     "created_at",
@@ -114,7 +113,7 @@ def show(command: CommandId, data: Data = None, json: Json = False) -> None:
     tell_table(("At", "After", "Step", ""), _timed(steps), "")
     tell_title("Callbacks")
     columns = ("Id", "State", "Result", "Attempts", "URL", "Until")
-    rows = [(c["id"], c["state"], c["result"], c["attempts"], c["url"], c["expires_at"]) for c, _ in owed]
+    rows = [(c["id"], c["state"], c["result"], len(tries), c["url"], c["expires_at"]) for c, tries in owed]
     tell_table(columns, rows, "None is owed.")
 
 
@@ -197,6 +196,7 @@ def _timed(steps: Sequence[Step]) -> list[tuple[object, ...]]:
 def _callbacks(owed: Callbacks) -> list[dict[str, Any]]:
     return [
         {name: callback[name] for name in _CALLBACK}
+        | {"attempts": len(attempts)}
         | {"tries": [{name: attempt[name] for name in _ATTEMPT} for attempt in attempts]}
         for callback, attempts in owed
     ]

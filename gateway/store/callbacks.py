@@ -124,11 +124,11 @@ def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:
 
 
 def replay(db: Connection, command_id: int, now: datetime, until: datetime) -> list[int]:
-    """An operator wants the abandoned results of a command posted after all; the ids that are due again."""
+    """An operator wants the abandoned results of a command posted after all, as often as new ones; the ids."""
     again = (
         update(callback)
         .where(callback.c.command == command_id, callback.c.state == CallbackState.ABANDONED)
-        .values(state=CallbackState.DUE, due_at=now, expires_at=until, ended_at=None)
+        .values(state=CallbackState.DUE, due_at=now, expires_at=until, ended_at=None, attempts=0)
         .returning(callback.c.id)
     )
     return list(db.execute(again).scalars())

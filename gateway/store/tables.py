@@ -245,6 +245,7 @@ class Callback(SQLModel, table=True):
     result: str = Field(max_length=24)
     result_text: str = ""
     state: str = _state(CallbackState.DUE)
+    #: Since it was owed, or replayed: how long the next pause is.
     attempts: int = 0
     #: The next attempt; while one is in flight, when another may be made after all.
     due_at: datetime = _at()

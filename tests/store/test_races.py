@@ -217,6 +217,19 @@ def test_the_promise_over_a_callback_is_abandoned_and_may_be_replayed(anywhere: 
     assert [due.id for due in anywhere.run(callbacks.take_due, [1], over, HOLD)] == [1]
 
 
+def test_a_replayed_result_has_as_many_attempts_as_a_new_one(anywhere: Indoors) -> None:
+    station, [command_id] = commands_of(anywhere, 1)
+    anywhere.next(station)
+    failed = Attempt(
+        callback=1, at=START, request_id="r", http_status=500, ocpi_status=None, error="", milliseconds=3,
+        state=CallbackState.ABANDONED, due_at=START,
+    )  # fmt: skip
+    anywhere.run(callbacks.record, [failed])
+    assert anywhere.run(callbacks.replay, command_id, START, START + HOLD) == [1]
+    [due] = anywhere.run(callbacks.take_due, [1], START, HOLD)
+    assert due.attempts == 0
+
+
 def test_a_post_in_flight_is_not_abandoned_under_it(anywhere: Indoors) -> None:
     station, _ = commands_of(anywhere, 1)
     anywhere.next(station)

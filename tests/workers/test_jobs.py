@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
+from structlog.testing import capture_logs
 
 from gateway.bell import QUEUE, Job, NotHeard
 from gateway.house import utc_now
@@ -128,6 +129,25 @@ async def test_a_slow_emsp_holds_no_job_up(work: Work) -> None:
         while work.indoors.rows("callback")[0]["state"] == "DUE":
             await asyncio.sleep(0.02)
     assert work.indoors.rows("callback")[0]["state"] == "DELIVERED"
+
+
+async def test_a_result_that_is_given_up_is_in_the_log(work: Work) -> None:
+    work.emsp.faults = Faults(["status=404"], EMSP_FAULTS)
+    command = work.start()
+    with capture_logs() as logged:
+        await run(jobs.dispatch, command)
+        async with asyncio.timeout(20):
+            while not logged:
+                await asyncio.sleep(0.02)
+    assert logged == [
+        {
+            "event": "a result was given up",
+            "log_level": "warning",
+            "command_id": command,
+            "http_status": 404,
+            "problem": "",
+        }
+    ]
 
 
 async def test_without_redis_nobody_is_rung_for_and_the_asker_knows(cut_off: Work) -> None:
