@@ -7,13 +7,14 @@ import uvicorn
 from gateway.api.app import create_app
 from gateway.settings import Settings
 from workers.door import Door
+from workers.footing import place
 from workers.process import claim, open_office, prepare, run
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until told to stop."""
     if not settings.public_url:
-        settings = settings.model_copy(update={"public_url": f"http://{host}:{port}"})
+        settings = settings.model_copy(update={"public_url": f"http://{place(host, port)}"})
     prepare(settings, "api")
     claim(host, port)
     run(lambda told: _serve(settings, host, port, told))

@@ -43,5 +43,10 @@ def unreachable(url: str) -> str | None:
     return None
 
 
+def place(host: str, port: int) -> str:
+    """``host`` and ``port`` as a URL has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _first_line(problem: BaseException) -> str:
     return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".:")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from gateway.settings import Settings
-from workers.footing import unreachable, unusable
+from workers.footing import place, unreachable, unusable
 from workers.supervisor import Child, Supervisor, port_problem, reachable
 from workers.valkey import NoServer, embedded, redis_url
 
@@ -20,8 +20,8 @@ def run(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: i
     except OSError as problem:
         return _refuse(f"{problem.filename or settings.data_dir} cannot be used: {problem.strerror or problem}.")
     welcome = (
-        f"The gateway is up: partners at http://{host}:{api_port}/ocpi/versions, "
-        f"stations at ws://{host}:{ocpp_port}/ocpp/…, data in {settings.data_dir}."
+        f"The gateway is up: partners at http://{place(host, api_port)}/ocpi/versions, "
+        f"stations at ws://{place(host, ocpp_port)}/ocpp/…, data in {settings.data_dir}."
     )
     return Supervisor(children, settings.data_dir / "run", welcome=welcome).run()
 
@@ -42,7 +42,7 @@ def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, work
     environment = {
         "GATEWAY_DATA_DIR": str(settings.data_dir.absolute()),
         "GATEWAY_REDIS_URL": redis_url(settings),
-        "GATEWAY_PUBLIC_URL": settings.public_url or f"http://{host}:{api_port}",
+        "GATEWAY_PUBLIC_URL": settings.public_url or f"http://{place(host, api_port)}",
         "PYTHONUNBUFFERED": "1",
     }
 

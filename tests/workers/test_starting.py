@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway import free_ports
+from workers.footing import place
 
 PROCESSES = ("up", "api", "bridge", "worker")
 PORT_OPTION = {"api": "--api-port", "bridge": "--ocpp-port"}
@@ -128,3 +129,7 @@ def test_names_that_a_terminal_cannot_show_are_told_with_escapes(tmp_path: Path)
     words = ("cpo", "add", "--country", "NL", "--party", "CPO", "--name", "Łodz")
     status, told = start(tmp_path, *words, PYTHONIOENCODING="latin-1")
     assert (status, told) == (0, ["NL*CPO (\\u0141odz) is a party of ours now."])
+
+
+def test_an_ipv6_address_is_in_brackets_in_a_url() -> None:
+    assert [place("127.0.0.1", 8000), place("::1", 8000)] == ["127.0.0.1:8000", "[::1]:8000"]
