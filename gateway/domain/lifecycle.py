@@ -108,6 +108,9 @@ SESSION: Transitions[SessionState] = {
     SessionState.INVALID: frozenset(),
 }
 
+#: A transaction may still come, or go on.
+UNFINISHED = frozenset({SessionState.RESERVATION, SessionState.PENDING, SessionState.ACTIVE})
+
 PARTNER: Transitions[PartnerState] = {
     PartnerState.ACTIVE: frozenset({PartnerState.SUSPENDED, PartnerState.REMOVED}),
     PartnerState.SUSPENDED: frozenset({PartnerState.ACTIVE, PartnerState.REMOVED}),

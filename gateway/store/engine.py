@@ -16,8 +16,8 @@ _BUSY = 10.0
 def open_engine(url: str) -> Engine:
     """An engine for ``url``; SQLite in WAL mode with full durability, PostgreSQL as it is configured.
 
-    Execution options: ``reads_only``, and ``lightly`` for a commit that outlives every process but need not outlive a
-    power failure: it is written to disk with the next commit that must be.
+    Execution options: ``reads_only``; ``lightly`` for a commit that outlives every process but need not outlive a power
+    failure: it is written to disk with the next commit that must be; ``reshaping`` for a migration.
     """
     parsed = make_url(url)
     options: dict[str, Any] = {
@@ -57,6 +57,8 @@ def _begin_sqlite(connection: Connection) -> None:
     if options.get("reads_only"):
         connection.exec_driver_sql("BEGIN")
         return
+    if options.get("reshaping"):  # a table is reshaped by copying it, and the old one is dropped under its references
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('lightly') else 'FULL'}")
     # A read transaction that turns into a write fails at once when another process has written; ask for the lock first.
     connection.exec_driver_sql("BEGIN IMMEDIATE")

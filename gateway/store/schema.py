@@ -13,10 +13,13 @@ from gateway.store.engine import turn
 
 def upgrade(engine: Engine) -> None:
     """Bring the database to this release; several processes may try at once, one does it."""
-    with turn(engine), engine.begin() as db:
+    with turn(engine), engine.execution_options(reshaping=True).begin() as db:
         if engine.dialect.name == "postgresql":
             db.exec_driver_sql("SELECT pg_advisory_xact_lock(20221031)")
         command.upgrade(_config(db), "head")
+        if engine.dialect.name == "sqlite" and (broken := db.exec_driver_sql("PRAGMA foreign_key_check").fetchall()):
+            raise RuntimeError(f"the migration would leave references to nothing: {broken[:3]}")
+    engine.dispose()  # SQLite's connection has looked away from references
 
 
 def current(db: Connection) -> str | None:

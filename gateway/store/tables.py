@@ -1,13 +1,22 @@
 """The tables, as SQLModel classes; hot paths speak SQLAlchemy Core to the same tables (``gateway.store.rows``)."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from gateway.domain.lifecycle import LIVE, CallbackState, CommandState, PartnerState, ReservationState, SessionState
-from gateway.store.columns import Utc
+from gateway.domain.lifecycle import (
+    LIVE,
+    UNFINISHED,
+    CallbackState,
+    CommandState,
+    PartnerState,
+    ReservationState,
+    SessionState,
+)
+from gateway.store.columns import Exact, Utc
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 
@@ -26,6 +35,10 @@ def _json(*, optional: bool = False) -> Any:
 
 def _ref(target: str, *, optional: bool = False, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(_BIG, ForeignKey(target), nullable=optional, index=index))
+
+
+def _exact(*, optional: bool = False) -> Any:
+    return Field(default=None, sa_type=Exact, nullable=optional)
 
 
 def _state(default: str) -> Any:
@@ -47,6 +60,15 @@ def _open() -> Any:
 
 def _running() -> Any:
     return text("state = 'ACTIVE'")
+
+
+def _due() -> Any:
+    return text("due_at IS NOT NULL")
+
+
+def _unfinished() -> Any:
+    states = ", ".join(f"'{state}'" for state in sorted(UNFINISHED))
+    return text(f"state IN ({states})")
 
 
 class Sequence(SQLModel, table=True):
@@ -86,8 +108,26 @@ class Partner(SQLModel, table=True):
     allow_unlock: bool = False
     #: Their Token objects may lack required fields.
     lenient_token: bool = False
+    #: A Session or CDR that they could not be told is told again later, not only pulled.
+    keep_pushing: bool = False
+    #: They are asked about cards that no partner has told us of.
+    authorize_unknown: bool = False
     state: str = _state(PartnerState.ACTIVE)
     created_at: datetime = _at()
+
+
+class PartnerEndpoint(SQLModel, table=True):
+    """Where a connection is called for a module, as its version details say."""
+
+    __tablename__ = "partner_endpoint"
+    __table_args__ = (UniqueConstraint("partner", "identifier", "role"),)
+
+    id: int | None = _id()
+    partner: int = _ref("partner.id")
+    #: OCPI ModuleID and InterfaceRole.
+    identifier: str = Field(max_length=20)
+    role: str = Field(max_length=8)
+    url: str = Field(max_length=255)
 
 
 class Location(SQLModel, table=True):
@@ -114,6 +154,8 @@ class Evse(SQLModel, table=True):
     evse_key: str = Field(max_length=36)
     capabilities: list[str] = _json()
     status: str = Field(max_length=16)
+    #: When its station last told of it; None: the status is the imported one.
+    status_at: datetime | None = _at(optional=True)
     #: When it was last chosen for a command that named no EVSE.
     chosen_at: datetime | None = _at(optional=True)
 
@@ -286,7 +328,8 @@ class Reservation(SQLModel, table=True):
     id: int | None = _id()
     #: What the station is told: from one sequence, int32, positive, never given to another.
     number: int
-    partner: int = _ref("partner.id")
+    #: None: the CPO's own, for its own app.
+    partner: int | None = _ref("partner.id", optional=True)
     #: The eMSP's party, folded; on a hub's connection there are many.
     party_key: str = Field(max_length=8)
     reservation_id: str = Field(max_length=36)
@@ -309,6 +352,8 @@ class Reservation(SQLModel, table=True):
     command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
     #: When an unconfirmed one is cancelled at the station again.
     cleanup_at: datetime | None = _at(optional=True)
+    #: When the station last confirmed that it holds it.
+    confirmed_at: datetime | None = _at(optional=True)
     created_at: datetime = _at()
     updated_at: datetime = _at()
 
@@ -326,8 +371,27 @@ class TokenAlias(SQLModel, table=True):
     created_at: datetime = _at()
 
 
+class Token(SQLModel, table=True):
+    """A token that an eMSP has pushed, or that was pulled from it (mod_tokens); what commands bring is none of them."""
+
+    __table_args__ = (
+        UniqueConstraint("partner", "country_code", "party_id", "uid_key", "type"),
+        Index("token_uid", "uid_key"),
+    )
+
+    id: int | None = _id()
+    partner: int = _ref("partner.id")
+    #: The eMSP that owns it, folded.
+    country_code: str = Field(max_length=2)
+    party_id: str = Field(max_length=3)
+    uid_key: str = Field(max_length=36)
+    type: str = Field(max_length=16)
+    body: dict[str, Any] = _json()
+    last_updated: datetime = _at()
+
+
 class Authorization(SQLModel, table=True):
-    """A token that an eMSP's command brought to a station, and so has authorised there."""
+    """A token that an eMSP has authorised at a station: by a command that brought it there, or when it was asked."""
 
     #: A card can be brought by two eMSPs, whoever's it is: each has its own.
     __table_args__ = (UniqueConstraint("station", "token_key", "partner", "from_country", "from_party"),)
@@ -342,17 +406,26 @@ class Authorization(SQLModel, table=True):
     from_party: str = Field(max_length=3)
     token: dict[str, Any] = _json()
     authorization_reference: str | None = Field(default=None, max_length=36)
-    command: int = _ref("command.id")
+    #: OCPI AuthMethod: COMMAND, or how the token was found good at the station.
+    auth_method: str = Field(default="COMMAND", max_length=16)
+    #: The command that brought it; None: nobody's.
+    command: int | None = _ref("command.id", optional=True)
+    #: The CPO party that it concerns.
+    cpo: int | None = _ref("cpo.id", optional=True)
     #: The eMSP is not asked before this; None: never (APP_USER, AD_HOC_USER).
     until: datetime | None = _at(optional=True)
 
 
 class Session(SQLModel, table=True):
-    """A charging transaction at a station, and the OCPI Session of it when an eMSP owns it."""
+    """An OCPI Session: a reservation, a start that was asked for, a charging transaction, one after the other.
+
+    A transaction of somebody whom no partner sent is one too, and nobody is told of it.
+    """
 
     __table_args__ = (
         UniqueConstraint("station", "transaction_id"),
         Index("session_running", "station", sqlite_where=_running(), postgresql_where=_running()),
+        Index("session_unfinished", "station", sqlite_where=_unfinished(), postgresql_where=_unfinished()),
     )
 
     id: int | None = _id()
@@ -363,8 +436,8 @@ class Session(SQLModel, table=True):
     from_party: str = Field(default="", max_length=3)
     cpo: int | None = _ref("cpo.id", optional=True)
     station: str = Field(foreign_key="station.id", max_length=48)
-    #: A station that says more than the 36 characters it may is understood all the same.
-    transaction_id: str = Field(max_length=255)
+    #: None before the transaction. A station that says more than the 36 characters it may is understood all the same.
+    transaction_id: str | None = Field(default=None, max_length=255)
     #: 1.6: recognises a repeated StartTransaction.
     start_key: str | None = Field(default=None, max_length=64, unique=True)
     station_evse: int | None = None
@@ -372,17 +445,115 @@ class Session(SQLModel, table=True):
     location: int | None = _ref("location.id", optional=True)
     evse_uid: str = Field(default="#NA", max_length=36)
     connector_id: str = Field(default="#NA", max_length=36)
-    #: The START_SESSION behind it (no foreign key: commands refer to sessions too).
+    #: The START_SESSION (or RESERVE_NOW) behind it (no foreign key: commands refer to sessions too).
     command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
-    reservation: int | None = _ref("reservation.id", optional=True)
+    reservation: int | None = _ref("reservation.id", optional=True, index=True)
+    #: What the station was told, by which its transaction is known: 2.x says the number again, 1.6 the token.
+    remote_start_id: int | None = None
+    token_key: str | None = Field(default=None, max_length=255)
+    group_key: str | None = Field(default=None, max_length=255)
+    #: Until when a start that the station accepted may become a transaction.
+    pending_until: datetime | None = _at(optional=True)
     cdr_token: dict[str, Any] | None = _json(optional=True)
     auth_method: str = Field(default="COMMAND", max_length=16)
     authorization_reference: str | None = Field(default=None, max_length=36)
     currency: str = Field(max_length=3)
+    #: The OCPI Tariff that was in force when it began; an import changes no running price.
+    tariff: dict[str, Any] | None = _json(optional=True)
     state: str = _state(SessionState.ACTIVE)
     start_date_time: datetime = _at()
     end_date_time: datetime | None = _at(optional=True)
-    meter_start: float | None = None
-    meter_last: float | None = None
+    #: Its end was told while messages before it were missing: it is closed then whether they come or not.
+    closes_at: datetime | None = _at(optional=True)
+    #: The station refused to stop it: it is asked whether it still runs.
+    doubted: bool = False
+    kwh: Decimal = _exact()
     last_updated: datetime = _at()
+    created_at: datetime = _at()
+
+
+class TransactionEvent(SQLModel, table=True):
+    """One message of a station about a transaction, once, however often and in whatever order it came."""
+
+    __tablename__ = "transaction_event"
+    __table_args__ = (UniqueConstraint("session", "key"),)
+
+    id: int | None = _id()
+    session: int = _ref("session.id")
+    #: The same for the same message: 2.x its seqNo, 1.6 what it says.
+    key: str = Field(max_length=80)
+    #: 2.x seqNo.
+    seq: int | None = None
+    #: ``ocpp_bridge.events.Phase``.
+    phase: str = Field(max_length=8)
+    at: datetime = _at()
+    trigger: str = Field(default="", max_length=40)
+    charging_state: str = Field(default="", max_length=20)
+    stopped_reason: str = Field(default="", max_length=30)
+    offline: bool = False
+    #: ``ocpp_bridge.events.READINGS``.
+    readings: list[dict[str, Any]] = _json()
+    noted_at: datetime = _at()
+
+
+class Tariff(SQLModel, table=True):
+    """An OCPI Tariff as imported."""
+
+    __table_args__ = (UniqueConstraint("cpo", "tariff_key"),)
+
+    id: int | None = _id()
+    cpo: int = _ref("cpo.id")
+    tariff_id: str = Field(max_length=36)
+    tariff_key: str = Field(max_length=36)
+    body: dict[str, Any] = _json()
+    last_updated: datetime = _at()
+
+
+class Cdr(SQLModel, table=True):
+    """A CDR, which is never changed: a Credit CDR takes it back."""
+
+    __table_args__ = (UniqueConstraint("cpo", "cdr_id"),)
+
+    id: int | None = _id()
+    cdr_id: str = Field(max_length=39)
+    cpo: int = _ref("cpo.id")
+    partner: int = _ref("partner.id", index=True)
+    from_country: str = Field(max_length=2)
+    from_party: str = Field(max_length=3)
+    session: int = _ref("session.id", index=True)
+    #: The CDR that this one takes back; each is taken back once.
+    credits: int | None = Field(default=None, sa_column=Column(_BIG, ForeignKey("cdr.id"), nullable=True, unique=True))
+    #: In the words of the newest version.
+    body: dict[str, Any] = _json()
+    last_updated: datetime = _at()
+    created_at: datetime = _at()
+
+
+class Push(SQLModel, table=True):
+    """What a partner is to be told of one object of ours, and what it has been told."""
+
+    __table_args__ = (
+        UniqueConstraint("module", "object"),
+        Index("push_due", "due_at", sqlite_where=_due(), postgresql_where=_due()),
+    )
+
+    id: int | None = _id()
+    partner: int = _ref("partner.id")
+    #: OCPI ModuleID: sessions (``object`` is session.id) or cdrs (cdr.id).
+    module: str = Field(max_length=12)
+    object: int = Field(sa_column=Column(_BIG, nullable=False))
+    #: The next message; while one is in flight, when another may be sent after all. None: nothing new to tell.
+    due_at: datetime | None = _at(optional=True)
+    #: Counts what was to be told: a change during a message is told in the next one.
+    revision: int = 1
+    #: The object as the partner has acknowledged it; None: it was never told.
+    told: dict[str, Any] | None = _json(optional=True)
+    #: Where the partner keeps a CDR (its answer's Location header).
+    kept_at: str | None = Field(default=None, max_length=255)
+    #: Since the last success.
+    attempts: int = 0
+    attempted_at: datetime | None = _at(optional=True)
+    http_status: int | None = None
+    ocpi_status: int | None = None
+    error: str = ""
     created_at: datetime = _at()
