@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import errands
+from gateway import errands, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, topology
@@ -85,7 +85,7 @@ def clean(db: Connection, rules: Rules, now: datetime, station: str | None = Non
 def expire(db: Connection, rules: Rules, now: datetime) -> None:
     """What has expired, the station's clock granted its grace, is over whether the station says so or not."""
     for reservation_id in reservations.expired(db, now - rules.settings.reservation_grace):
-        reservations.become(db, reservation_id, ReservationState.EXPIRED, now)
+        _end(db, reservation_id, ReservationState.EXPIRED, rules, now)
 
 
 def ended(db: Connection, station: str, number: int, update: str, rules: Rules, now: datetime) -> list[int]:
@@ -106,11 +106,19 @@ def out_of_order(db: Connection, station: str, connector: int, rules: Rules, now
 def _over(db: Connection, held: RowMapping, wanted: ReservationState, rules: Rules, now: datetime) -> list[int]:
     if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
         wanted = ReservationState.UNKNOWN
-    if not reservations.become(db, held["id"], wanted, now) or wanted is not ReservationState.REMOVED:
+    if not _end(db, held["id"], wanted, rules, now) or wanted is not ReservationState.REMOVED:
         return []
     owed = _told_cancelled(db, held, rules, now, "The charging station has ended the reservation.")
     callbacks.owe(db, owed, now)
     return [one.command for one in owed]
+
+
+def _end(db: Connection, reservation_id: int, wanted: ReservationState, rules: Rules, now: datetime) -> bool:
+    """Move a reservation on; when that is its end, its Session ends too: it was not used."""
+    moved = reservations.become(db, reservation_id, wanted, now)
+    if moved and wanted not in LIVE:
+        sessions.unused(db, reservation_id, rules, now)
+    return moved
 
 
 def used(db: Connection, reservation_id: int, now: datetime) -> None:
@@ -151,7 +159,9 @@ def _reserved(
         return _too_late(db, row, held, meaning, rules, now)
     if meaning.happened is Happened.YES:
         reservations.become(db, held["id"], ReservationState.ACTIVE, now)
-        reservations.change(db, held["id"], now, command=row["id"], cleanup_at=None, **_as_ordered(db, held, order))
+        told = {"command": row["id"], "cleanup_at": None, "confirmed_at": now}
+        reservations.change(db, held["id"], now, **told, **_as_ordered(db, held, order))
+        sessions.reserved(db, held, row, order, rules, now)
         reservations.forget_given_up(db, held, now)
         return Follows()
     first, kept = held["state"] == ReservationState.PENDING, held["state"] == ReservationState.ACTIVE
@@ -183,12 +193,12 @@ def _cancelled(
     db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
 ) -> None:
     if meaning.happened is Happened.YES:
-        reservations.become(db, held["id"], ReservationState.CANCELLED, now)
+        _end(db, held["id"], ReservationState.CANCELLED, rules, now)
     elif meaning.result is CommandResultType.UNKNOWN_RESERVATION:
         # The station has no such reservation: what we were not sure of is confirmed dead, what we believed in is gone.
         unsure = held["state"] == ReservationState.UNKNOWN
         wanted = ReservationState.CANCELLED if unsure else ReservationState.REMOVED
-        reservations.become(db, held["id"], wanted, now)
+        _end(db, held["id"], wanted, rules, now)
     elif meaning.happened is Happened.UNKNOWN:
         reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
         reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
@@ -220,6 +230,7 @@ def _told_cancelled(
     if command is None or command["partner"] is None:
         return []
     reservations.change(db, held["id"], now, command=None)
+    sessions.unused(db, held["id"], rules, now)
     return [
         callbacks.Owed(
             command=command["id"],
