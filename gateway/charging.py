@@ -50,8 +50,12 @@ def _known(db: Connection, station: str, event: TransactionChanged) -> RowMappin
 def _start_key(station: str, event: TransactionChanged) -> str:
     """1.6: a StartTransaction that is told again is the same in all of these (1.6 §4.8)."""
     token = event.id_token.value if event.id_token else ""
-    told = (station, event.connector, fold(token), event.at and event.at.isoformat(), event.meter_wh)
+    told = (station, event.connector, fold(token), event.at and event.at.isoformat(), _meter(event))
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _meter(event: TransactionChanged) -> float | None:
+    return None if event.register_wh is None else float(event.register_wh)
 
 
 def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> RowMapping:
@@ -71,8 +75,8 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         "state": SessionState.COMPLETED if ended else SessionState.ACTIVE,
         "start_date_time": event.at or now,
         "end_date_time": (event.at or now) if ended else None,
-        "meter_start": event.meter_wh,
-        "meter_last": event.meter_wh,
+        "meter_start": _meter(event),
+        "meter_last": _meter(event),
         "auth_method": AuthMethod.COMMAND,
         "from_country": "",
         "from_party": "",
@@ -90,10 +94,10 @@ def _go_on(db: Connection, station: str, known: RowMapping, event: TransactionCh
         changed |= _owner(db, station, _placed(event, known), now)
     if known["station_evse"] is None and known["station_connector"] is None and event.evse is not None:
         changed |= _whereabouts(db, station, event)
-    if event.meter_wh is not None:
-        changed["meter_last"] = max(event.meter_wh, known["meter_last"] or 0.0)
+    if (meter := _meter(event)) is not None:
+        changed["meter_last"] = max(meter, known["meter_last"] or 0.0)
         if known["meter_start"] is None or event.phase is Phase.STARTED:
-            changed["meter_start"] = event.meter_wh
+            changed["meter_start"] = meter
     if event.phase is Phase.STARTED and event.at is not None:
         changed["start_date_time"] = min(event.at, known["start_date_time"])
     if changed:

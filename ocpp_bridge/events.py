@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+
+from pydantic import TypeAdapter
 
 from ocpp_bridge.orders import IdToken
 
@@ -47,6 +50,41 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Signed:
+    """A signed meter value, verbatim: whoever checks it needs each character."""
+
+    data: str
+    #: 2.x encodingMethod and signingMethod; 1.6 has no fields for them.
+    encoding: str = ""
+    method: str = ""
+    public_key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What was measured at one moment, of all phases together; None where nothing was told of it."""
+
+    at: datetime | None
+    #: Energy.Active.Import.Register in Wh.
+    register_wh: Decimal | None = None
+    #: Energy.Active.Import.Interval in Wh: since the reading before.
+    interval_wh: Decimal | None = None
+    #: Power.Active.Import in W.
+    power_w: Decimal | None = None
+    #: Current.Import in A.
+    current_a: Decimal | None = None
+    #: State of charge in percent.
+    soc: Decimal | None = None
+    #: ReadingContext: Sample.Periodic, Transaction.Begin, Transaction.End … (the same words in every version).
+    context: str = "Sample.Periodic"
+    signed: Signed | None = None
+
+
+#: How readings are written down (decimals as text): ``READINGS.dump_python(readings, mode="json")``.
+READINGS: TypeAdapter[tuple[Reading, ...]] = TypeAdapter(tuple[Reading, ...])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TransactionChanged:
     """1.6 Start-/StopTransaction and MeterValues, 2.x TransactionEvent."""
 
@@ -61,8 +99,8 @@ class TransactionChanged:
     id_token: IdToken | None = None
     reservation: int | None = None
     remote_start_id: int | None = None
-    #: Register reading Energy.Active.Import.Register in Wh (meterStart, meterStop, or the newest sample).
-    meter_wh: float | None = None
+    #: In time order, meterStart and meterStop among them.
+    readings: tuple[Reading, ...] = ()
     #: 1.6 reason, 2.x stoppedReason.
     stopped_reason: str = ""
     #: 2.x triggerReason.
@@ -70,6 +108,12 @@ class TransactionChanged:
     #: 2.x chargingState.
     charging_state: str = ""
     offline: bool = False
+
+    @property
+    def register_wh(self) -> Decimal | None:
+        """The newest reading of the import register in Wh; None when there is none."""
+        newest_first = (reading.register_wh for reading in reversed(self.readings))
+        return next((register for register in newest_first if register is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

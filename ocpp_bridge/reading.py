@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from math import isfinite
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 #: OCPP integers are 32-bit signed.
@@ -10,6 +10,10 @@ INT32 = 2**31 - 1
 
 #: Longer text than any field of any version that we keep; a station's frame may hold much more.
 LONGEST = 512
+
+#: No meter of a charging station counts so far, nor so finely; within it, another unit's number is exact, too.
+LARGEST = Decimal(10**15)
+MOST_DIGITS = 24
 
 
 def part(value: Any, name: str) -> dict[str, Any]:
@@ -32,23 +36,21 @@ def text(value: Any, name: str) -> str:
     return str(found).replace("\0", "").strip()[:LONGEST]
 
 
-def measure(value: Any, name: str) -> float | None:
-    """The finite number at ``name``, also when sent as text (as 1.6 does in MeterValues)."""
+def measure(value: Any, name: str) -> Decimal | None:
+    """The exact number at ``name``, also when sent as text (as 1.6 does in MeterValues); None if it cannot be true."""
     try:
-        return finite(float(text(value, name)))
-    except ValueError:
+        number = Decimal(text(value, name))
+    except InvalidOperation:
         return None
-
-
-def finite(number: float) -> float | None:
-    """``number`` if it is one: what is too large for a float has become infinite."""
-    return number if isfinite(number) else None
+    if not number.is_finite() or len(number.as_tuple().digits) > MOST_DIGITS:
+        return None
+    return number if -MOST_DIGITS <= number.adjusted() <= LARGEST.adjusted() else None
 
 
 def whole(value: Any, name: str, least: int = 0) -> int | None:
     """The integer at ``name`` between ``least`` and int32's end; stations send -1 for "I have none"."""
     number = measure(value, name)
-    if number is None or not number.is_integer() or not least <= number <= INT32:
+    if number is None or number != number.to_integral_value() or not least <= number <= INT32:
         return None
     return int(number)
 
@@ -62,10 +64,10 @@ def moment(value: Any, name: str) -> datetime | None:
         return None
 
 
-def flag(value: Any, name: str) -> bool:
-    """The boolean at ``name``, also when sent as text; false when there is none."""
+def flag(value: Any, name: str) -> bool | None:
+    """The boolean at ``name``, also when sent as text; None when there is none."""
     found = value.get(name) if isinstance(value, dict) else None
-    return found is True or truth(found if isinstance(found, str) else None) is True
+    return found if isinstance(found, bool) else truth(found if isinstance(found, str) else None)
 
 
 def truth(raw: str | None) -> bool | None:

@@ -8,10 +8,10 @@ from ocpp.v16.enums import ChargePointStatus
 from ocpp_bridge.desk import Desk
 from ocpp_bridge.dialect import Ear, Malformed
 from ocpp_bridge.ears import always, boot_answer, heartbeat
-from ocpp_bridge.events import Booted, Phase, StatusChanged, TokenStatus, TransactionChanged
+from ocpp_bridge.events import Booted, Phase, Reading, StatusChanged, TokenStatus, TransactionChanged
 from ocpp_bridge.orders import IdToken
 from ocpp_bridge.reading import measure, moment, parts, spelled, text, whole
-from ocpp_bridge.samples import register_wh
+from ocpp_bridge.samples import BEGIN, END, in_order, readings
 from ocpp_bridge.saying import stated
 
 LONGEST_TOKEN = 20
@@ -41,7 +41,7 @@ async def _start_transaction(desk: Desk, station: str, payload: dict[str, Any]) 
         id_token=_heard_token(payload),
         # Some stations send -1 for "none".
         reservation=whole(payload, "reservationId", least=1),
-        meter_wh=measure(payload, "meterStart"),
+        readings=_register(payload, "meterStart", BEGIN),
     )
     answer = await desk.transaction(station, event)
     if answer.transaction_id is None:
@@ -50,13 +50,13 @@ async def _start_transaction(desk: Desk, station: str, payload: dict[str, Any]) 
 
 
 async def _stop_transaction(desk: Desk, station: str, payload: dict[str, Any]) -> dict[str, Any]:
-    meter_stop = measure(payload, "meterStop")
     event = TransactionChanged(
         phase=Phase.ENDED,
         transaction_id=_heard_transaction(payload),
         at=moment(payload, "timestamp"),
         id_token=_heard_token(payload),
-        meter_wh=register_wh(parts(payload, "transactionData")) if meter_stop is None else meter_stop,
+        # Of readings of one time the last counts: meterStop.
+        readings=in_order(*readings(parts(payload, "transactionData")), *_register(payload, "meterStop", END)),
         stopped_reason=text(payload, "reason"),
     )
     answer = await desk.transaction(station, event)
@@ -71,7 +71,7 @@ async def _meter_values(desk: Desk, station: str, payload: dict[str, Any]) -> di
             transaction_id=_heard_transaction(payload),
             at=max((at for one in samples if (at := moment(one, "timestamp"))), default=None),
             connector=whole(payload, "connectorId"),
-            meter_wh=register_wh(samples),
+            readings=readings(samples),
         )
         await desk.transaction(station, event)
     return {}
@@ -87,6 +87,12 @@ async def _status_notification(desk: Desk, station: str, payload: dict[str, Any]
         )
         await desk.status_changed(station, event)
     return {}
+
+
+def _register(payload: dict[str, Any], name: str, context: str) -> tuple[Reading, ...]:
+    """meterStart or meterStop (integers, in Wh), which the message's own time belongs to."""
+    wh = measure(payload, name)
+    return () if wh is None or wh < 0 else (Reading(at=moment(payload, "timestamp"), register_wh=wh, context=context),)
 
 
 def _heard_token(payload: dict[str, Any]) -> IdToken | None:

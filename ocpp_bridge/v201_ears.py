@@ -11,7 +11,7 @@ from ocpp_bridge.ears import always, boot_answer, heartbeat
 from ocpp_bridge.events import Booted, Phase, StatusChanged, TokenStatus, TransactionChanged
 from ocpp_bridge.orders import IdToken
 from ocpp_bridge.reading import flag, moment, part, parts, spelled, text, whole
-from ocpp_bridge.samples import register_wh
+from ocpp_bridge.samples import readings
 from ocpp_bridge.saying import stated
 
 #: Components whose AvailabilityState is that of a connector, or of all connectors of an EVSE (H01.FR.20).
@@ -55,11 +55,11 @@ async def _transaction_event(desk: Desk, station: str, payload: dict[str, Any]) 
         id_token=_heard_token(payload),
         reservation=whole(payload, "reservationId", least=1),
         remote_start_id=whole(info, "remoteStartId"),
-        meter_wh=register_wh(parts(payload, "meterValue")),
+        readings=readings(parts(payload, "meterValue")),
         stopped_reason=text(info, "stoppedReason"),
         trigger=text(payload, "triggerReason"),
         charging_state=text(info, "chargingState"),
-        offline=flag(payload, "offline"),
+        offline=flag(payload, "offline") is True,
     )
     answer = await desk.transaction(station, event)
     return stated(idTokenInfo=answer.token and _id_token_info(answer.token))

@@ -1,6 +1,7 @@
 """A station's transactions, in whatever order and how often it tells of them, and the Sessions that they are."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -10,7 +11,7 @@ from ocpi.dialects import DIALECTS
 from ocpi.headers import Party
 from ocpi.paging import Page
 from ocpi.sessions import Session
-from ocpp_bridge.events import Phase, TransactionAnswer, TransactionChanged
+from ocpp_bridge.events import Phase, Reading, TransactionAnswer, TransactionChanged
 from ocpp_bridge.orders import IdToken
 from tests.support.gateway import Spot
 from tests.support.indoors import START, Indoors, token_body
@@ -22,6 +23,8 @@ OLD, NEW = "ocpp1.6", "ocpp2.0.1"
 
 def tell(indoors: Indoors, station: str, phase: Phase, transaction: str | None = None, **changes) -> TransactionAnswer:
     given = {"at": indoors.now} | changes
+    if (wh := given.pop("meter_wh", None)) is not None:
+        given["readings"] = (Reading(at=given["at"], register_wh=Decimal(str(wh))),)
     event = TransactionChanged(phase=phase, transaction_id=transaction, **given)
     return indoors.run(charging.transaction, station, event, indoors.rules, indoors.now)
 

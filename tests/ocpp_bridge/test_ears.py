@@ -3,6 +3,7 @@
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from ocpp_bridge.dialect import Malformed
 from ocpp_bridge.dialects import DIALECTS
-from ocpp_bridge.events import BootAnswer, Booted, Phase, Registration, StatusChanged, TokenStatus, TransactionAnswer
+from ocpp_bridge.events import (
+    BootAnswer,
+    Booted,
+    Phase,
+    Reading,
+    Registration,
+    StatusChanged,
+    TokenStatus,
+    TransactionAnswer,
+)
 from ocpp_bridge.orders import IdToken
 from tests.ocpp_bridge.front_desk import FrontDesk
 from tests.ocpp_bridge.wire import assert_request, assert_response, message, request_schema
@@ -176,7 +186,7 @@ async def test_1_6_starts_a_transaction_under_our_id(desk):
     assert answer == {"transactionId": 4711, "idTagInfo": {"status": "Accepted", "parentIdTag": "FLEET"}}
     event = desk.event
     assert (event.phase, event.transaction_id, event.connector, event.evse) == (Phase.STARTED, None, 2, None)
-    assert (event.at, event.meter_wh, event.reservation) == (NOON, 1500.0, 42)
+    assert (event.at, event.register_wh, event.reservation) == (NOON, 1500, 42)
     assert event.id_token == IdToken(value="ABC")
 
 
@@ -211,7 +221,7 @@ async def test_1_6_stops_a_transaction_whose_tag_is_too_long(desk):
     answer = await hear(desk, "ocpp1.6", "StopTransaction", payload)
     assert answer["idTagInfo"]["status"] == "Accepted"
     event = desk.event
-    assert (event.phase, event.transaction_id, event.meter_wh) == (Phase.ENDED, "4711", 2500.0)
+    assert (event.phase, event.transaction_id, event.register_wh) == (Phase.ENDED, "4711", 2500)
     assert (event.stopped_reason, event.id_token) == ("Remote", IdToken(value="X" * 21))
 
 
@@ -221,7 +231,30 @@ async def test_1_6_a_stop_of_a_transaction_that_never_got_an_id_is_answered(desk
     sample = {"timestamp": "2026-03-04T12:00:00Z", "sampledValue": [{"value": "3.5", "unit": "kWh"}]}
     answer = await hear(desk, "ocpp1.6", "StopTransaction", {"transactionId": number, "transactionData": [sample]})
     assert answer == {}
-    assert (desk.event.transaction_id, desk.event.meter_wh) == (None, 3500.0)
+    assert (desk.event.transaction_id, desk.event.register_wh) == (None, 3500)
+
+
+async def test_1_6_tells_where_the_meter_stood_at_both_ends_in_time_order(desk):
+    await hear(desk, "ocpp1.6", "StartTransaction", START)
+    assert desk.event.readings == (Reading(at=NOON, register_wh=Decimal(1500), context="Transaction.Begin"),)
+    data = [
+        {"timestamp": "2026-03-04T12:00:00Z", "sampledValue": [{"value": "2500", "context": "Transaction.End"}]},
+        {"timestamp": "2026-03-04T11:00:00Z", "sampledValue": [{"value": "1500", "context": "Transaction.Begin"}]},
+        {"timestamp": "2026-03-04T11:30:00Z", "sampledValue": [{"value": "2000"}]},
+    ]
+    stop = {"transactionId": 4711, "meterStop": 2501, "timestamp": "2026-03-04T12:00:00Z", "transactionData": data}
+    await hear(desk, "ocpp1.6", "StopTransaction", stop)
+    told = [(one.register_wh, one.context) for one in desk.event.readings]
+    begin, end = "Transaction.Begin", "Transaction.End"
+    assert told == [(1500, begin), (2000, "Sample.Periodic"), (2500, end), (2501, end)]
+    await hear(desk, "ocpp1.6", "StopTransaction", stop | {"timestamp": "late"})
+    assert desk.event.register_wh == 2501
+
+
+@pytest.mark.parametrize("meter", [-1, "much", None, float("nan"), True])
+async def test_1_6_a_meter_that_stands_nowhere_is_no_reading(desk, meter):
+    await hear(desk, "ocpp1.6", "StartTransaction", {**START, "meterStart": meter})
+    assert desk.event.readings == ()
 
 
 async def test_1_6_meter_values_of_a_transaction_update_it(desk):
@@ -233,7 +266,7 @@ async def test_1_6_meter_values_of_a_transaction_update_it(desk):
     assert await hear(desk, "ocpp1.6", "MeterValues", payload) == {}
     event = desk.event
     assert (event.phase, event.transaction_id, event.connector) == (Phase.UPDATED, "4711", 1)
-    assert (event.at, event.meter_wh) == (NOON, 2000.0)
+    assert (event.at, event.register_wh) == (NOON, 2000)
 
 
 async def test_1_6_meter_values_of_no_transaction_are_only_answered(desk):
@@ -347,7 +380,7 @@ async def test_2_x_a_transaction_event_is_told_whole(desk, version):
     assert (event.evse, event.connector, event.reservation, event.remote_start_id) == (1, 2, 42, 77)
     assert event.id_token == IdToken(value="ABC", type="ISO14443")
     assert (event.trigger, event.charging_state, event.stopped_reason) == ("RemoteStart", "Charging", "Remote")
-    assert (event.meter_wh, event.offline) == (1500.0, True)
+    assert (event.register_wh, event.offline) == (1500, True)
 
 
 @pytest.mark.parametrize("version", TWO)
