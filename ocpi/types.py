@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from string import ascii_lowercase, ascii_uppercase
 from typing import Annotated, Any, TypeVar
 
@@ -55,6 +56,7 @@ CiString = Annotated[str, Field(min_length=1, pattern=r"^[ -~]+$")]
 CiString2 = Annotated[CiString, Field(max_length=2)]
 CiString3 = Annotated[CiString, Field(max_length=3)]
 CiString4 = Annotated[CiString, Field(max_length=4)]
+CiString32 = Annotated[CiString, Field(max_length=32)]
 CiString36 = Annotated[CiString, Field(max_length=36)]
 CiString39 = Annotated[CiString, Field(max_length=39)]
 CiString48 = Annotated[CiString, Field(max_length=48)]
@@ -66,11 +68,13 @@ Text3 = Annotated[Text, Field(max_length=3)]
 Text4 = Annotated[Text, Field(max_length=4)]
 Text10 = Annotated[Text, Field(max_length=10)]
 Text16 = Annotated[Text, Field(max_length=16)]
+Text20 = Annotated[Text, Field(max_length=20)]
 Text45 = Annotated[Text, Field(max_length=45)]
 Text64 = Annotated[Text, Field(max_length=64)]
 Text100 = Annotated[Text, Field(max_length=100)]
 Text255 = Annotated[Text, Field(max_length=255)]
 Text512 = Annotated[Text, Field(max_length=512)]
+Text5000 = Annotated[Text, Field(max_length=5000)]
 
 #: Kept letter by letter: a URL that a partner gave is called exactly as given.
 Url = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x20\x7f-\xa0]+$")]
@@ -79,15 +83,30 @@ Integer = Annotated[int, Strict()]
 Boolean = Annotated[bool, Strict()]
 
 
-def _four_decimals(value: float) -> float:
-    return round(value, 4)
+#: What JSON can still write as a number.
+_MOST_DIGITS = 300
 
 
+def _read_number(value: Any) -> Decimal:
+    """The decimal that was written: 0.1 is a tenth, and not the binary fraction next to it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("a number is a number, and no text")
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
+        raise ValueError("a number is finite")
+    return number
+
+
+def _four_decimals(value: Decimal) -> float:
+    return round(float(value), 4)
+
+
+#: Exact within the house, a JSON number with four decimals at most outside (types §number).
 Number = Annotated[
-    float,
-    Strict(),
-    Field(allow_inf_nan=False),
+    Decimal,
+    BeforeValidator(_read_number),
     PlainSerializer(_four_decimals, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
 ]
 
 T = TypeVar("T")

@@ -2,41 +2,44 @@
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ocpi import commands, sessions, v2_2_1
+from ocpi import cdrs, commands, sessions, v2_2_1
 from ocpi.commands import CommandType
 from ocpi.locations import EVSE, Capability, Connector, ConnectorType, Location, PowerType
+from ocpi.sessions import NOT_AVAILABLE
 from ocpi.status import StatusCode
 from ocpi.tokens import TokenType
-from ocpi.types import CiString36, Model
+from ocpi.types import CiString, CiString36, Model, OneOrMore, Text10
 
-#: Plugs that 2.2 has no word for.
-NEWER_PLUGS = frozenset(
-    {
-        ConnectorType.CHAOJI,
-        ConnectorType.DOMESTIC_M,
-        ConnectorType.DOMESTIC_N,
-        ConnectorType.DOMESTIC_O,
-        ConnectorType.GBT_AC,
-        ConnectorType.GBT_DC,
-        ConnectorType.NEMA_5_20,
-        ConnectorType.NEMA_6_30,
-        ConnectorType.NEMA_6_50,
-        ConnectorType.NEMA_10_30,
-        ConnectorType.NEMA_10_50,
-        ConnectorType.NEMA_14_30,
-        ConnectorType.NEMA_14_50,
-    }
-)
+#: Plugs that 2.2 has no word for, and the nearest that it has one for.
+OLDER_PLUGS = {
+    ConnectorType.CHAOJI: ConnectorType.CHADEMO,
+    ConnectorType.DOMESTIC_M: ConnectorType.DOMESTIC_D,
+    ConnectorType.DOMESTIC_N: ConnectorType.DOMESTIC_J,
+    ConnectorType.DOMESTIC_O: ConnectorType.DOMESTIC_C,
+    ConnectorType.GBT_AC: ConnectorType.IEC_62196_T2,
+    ConnectorType.GBT_DC: ConnectorType.CHADEMO,
+    ConnectorType.NEMA_5_20: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_6_30: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_6_50: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_10_30: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_10_50: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_14_30: ConnectorType.DOMESTIC_B,
+    ConnectorType.NEMA_14_50: ConnectorType.DOMESTIC_B,
+}
+#: Not offered to drivers under another plug's name: only a CDR, of a charge that was, tells the nearest.
+NEWER_PLUGS = frozenset(OLDER_PLUGS)
 #: What 2.2 calls them instead: less is promised, never more.
 OLDER_POWER_TYPES = {
     PowerType.AC_2_PHASE: PowerType.AC_1_PHASE,
     PowerType.AC_2_PHASE_SPLIT: PowerType.AC_1_PHASE,
 }
+
+CiString512 = Annotated[CiString, Field(max_length=512)]
 
 
 class StartSession(commands.StartSession):
@@ -62,6 +65,69 @@ class Session(sessions.Session):
     """A session whose token has three fields."""
 
     cdr_token: CdrToken  # type: ignore[assignment]  # three fields of five: no subtype, and nobody takes it for one
+
+
+class CdrLocation(cdrs.CdrLocation):
+    """A place that has a postal code and no state, with a plug that 2.2 has a word for."""
+
+    postal_code: Text10
+    state: SkipJsonSchema[None] = Field(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _somewhere(cls, told: dict[str, Any]) -> dict[str, Any]:
+        return {"postal_code": NOT_AVAILABLE} | told
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _unheard(cls, _: Any) -> None:
+        return None
+
+    @field_validator("connector_standard")
+    @classmethod
+    def _older_plug(cls, plug: ConnectorType) -> ConnectorType:
+        return OLDER_PLUGS.get(plug, plug)
+
+    @field_validator("connector_power_type")
+    @classmethod
+    def _older_power_type(cls, power: PowerType) -> PowerType:
+        return OLDER_POWER_TYPES.get(power, power)
+
+
+class SignedValue(cdrs.SignedValue):
+    """A meter value of at most 512 ASCII characters."""
+
+    plain_data: CiString512
+    signed_data: CiString512
+
+
+class SignedData(cdrs.SignedData):
+    """Shorter meter values."""
+
+    signed_values: OneOrMore[SignedValue]
+
+
+class CDR(cdrs.CDR):
+    """A CDR whose token has three fields, and whose place has no state."""
+
+    cdr_token: CdrToken  # type: ignore[assignment]
+    cdr_location: CdrLocation
+    signed_data: SignedData | None = None
+    home_charging_compensation: SkipJsonSchema[None] = Field(default=None)
+
+    @field_validator("home_charging_compensation", mode="before")
+    @classmethod
+    def _unheard(cls, _: Any) -> None:
+        return None
+
+    @field_validator("signed_data", mode="wrap")
+    @classmethod
+    def _whole_or_not_at_all(cls, told: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """A signature that was cut is worth nothing."""
+        try:
+            return read(told)
+        except ValidationError:
+            return None
 
 
 def narrow(location: Location) -> Location:
@@ -92,6 +158,7 @@ DIALECT = replace(
     version="2.2",
     commands=MappingProxyType({**v2_2_1.DIALECT.commands, CommandType.START_SESSION: StartSession}),
     session=Session,
+    cdr=CDR,
     narrow=narrow,
     hub_codes=v2_2_1.DIALECT.hub_codes - {StatusCode.HUB_ERROR},
 )

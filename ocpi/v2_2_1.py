@@ -2,11 +2,13 @@
 
 from types import MappingProxyType
 
+from ocpi.cdrs import CDR
 from ocpi.commands import CancelReservation, CommandType, ReserveNow, StartSession, StopSession, UnlockConnector
 from ocpi.dialect import Dialect
 from ocpi.locations import Location
 from ocpi.sessions import Session
 from ocpi.status import StatusCode
+from ocpi.tariffs import Tariff
 from ocpi.tokens import Token
 
 
@@ -27,6 +29,8 @@ DIALECT = Dialect(
     ),
     token=Token,
     session=Session,
+    cdr=CDR,
+    tariff=Tariff,
     narrow=_as_it_is,
     hub_codes=frozenset(code for code in StatusCode if code >= StatusCode.HUB_ERROR),
 )

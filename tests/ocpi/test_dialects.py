@@ -7,12 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from ocpi import v2_2
+from ocpi.cdrs import CDR
 from ocpi.commands import CommandType
 from ocpi.dialect import Dialect
 from ocpi.dialects import DIALECTS, NEWEST
 from ocpi.locations import ConnectorType, Location, PowerType
 from ocpi.sessions import Session
+from ocpi.tariffs import Tariff
+from tests.ocpi.test_cdrs import PERIOD, PLUGGED, RECORD
 from tests.ocpi.test_locations import CONNECTOR, EVSE_A1, FULL
+from tests.ocpi.test_tariffs import FULL as TARIFF
 from tests.ocpi.vectors import names, ours
 
 START = ours("commands/requests/2.2.1-only.START_SESSION.connector.json")
@@ -43,6 +47,20 @@ def connectors(dialect: Dialect, *differences: dict[str, Any]) -> list[dict[str,
     return told
 
 
+def cdr(dialect: Dialect, **fields: Any) -> dict[str, Any]:
+    return dialect.render_cdr(CDR.model_validate(RECORD | fields))
+
+
+def cdr_location(dialect: Dialect, **fields: Any) -> dict[str, Any]:
+    told: dict[str, Any] = cdr(dialect, cdr_location=PLUGGED | fields)["cdr_location"]
+    return told
+
+
+def signed(length: int) -> dict[str, Any]:
+    value = {"nature": "Start", "plain_data": "x" * length, "signed_data": "eA=="}
+    return {"encoding_method": "OCMF", "signed_values": [value]}
+
+
 DIFFERENCES: list[tuple[str, Callable[[Dialect], Any], Any, Any]] = [
     # what                                        how it is seen                       2.2           2.2.1
     ("rule_164 connector_id is heard", lambda d: start_session(d).get("connector_id"), None, "2"),
@@ -64,6 +82,39 @@ DIFFERENCES: list[tuple[str, Callable[[Dialect], Any], Any, Any]] = [
     ("longest state", lambda d: len(location(d, state="x" * 45)["state"]), 20, 45),
     ("two phases", lambda d: connectors(d, {"power_type": "AC_2_PHASE"})[0]["power_type"], "AC_1_PHASE", "AC_2_PHASE"),
     ("a newer plug", lambda d: len(connectors(d, {}, {"id": "2", "standard": "NEMA_14_50"})), 1, 2),
+    (
+        "rule_193 fields of a CDR's CdrToken",
+        lambda d: sorted(cdr(d)["cdr_token"]),
+        ["contract_id", "type", "uid"],
+        ["contract_id", "country_code", "party_id", "type", "uid"],
+    ),
+    (
+        "a CDR's place without a postal code",
+        lambda d: cdr_location(d, postal_code=None).get("postal_code"),
+        "#NA",
+        None,
+    ),
+    ("a CDR's state", lambda d: cdr_location(d, state="Utrecht").get("state"), None, "Utrecht"),
+    (
+        "a CDR's newer plug",
+        lambda d: cdr_location(d, connector_standard="NEMA_14_50")["connector_standard"],
+        "DOMESTIC_B",
+        "NEMA_14_50",
+    ),
+    (
+        "a CDR's two phases",
+        lambda d: cdr_location(d, connector_power_type="AC_2_PHASE")["connector_power_type"],
+        "AC_1_PHASE",
+        "AC_2_PHASE",
+    ),
+    (
+        "charging at home",
+        lambda d: cdr(d, home_charging_compensation=True).get("home_charging_compensation"),
+        None,
+        True,
+    ),
+    ("short signed data", lambda d: cdr(d, signed_data=signed(512)).get("signed_data"), signed(512), signed(512)),
+    ("longer signed data", lambda d: cdr(d, signed_data=signed(513)).get("signed_data"), None, signed(513)),
     (
         "an EVSE that has newer plugs only",
         lambda d: len(location(d, evses=[with_connectors({"standard": "GBT_DC"})]).get("evses", [])),
@@ -117,6 +168,20 @@ def test_a_location_that_2_2_can_tell_is_told_whole() -> None:
     assert location(DIALECTS["2.2"], **plain) == location(NEWEST, **plain) == FULL | plain
 
 
+def test_a_tariff_is_the_same_in_both() -> None:
+    assert {version: dialect.render_tariff(Tariff.model_validate(TARIFF)) for version, dialect in DIALECTS.items()} == {
+        "2.2.1": TARIFF,
+        "2.2": TARIFF,
+    }
+
+
+def test_a_cdr_that_2_2_can_tell_differs_in_its_token_alone() -> None:
+    differing = {name for name, told in cdr(NEWEST).items() if cdr(DIALECTS["2.2"]).get(name) != told}
+    assert differing == {"cdr_token"}
+    assert cdr(NEWEST) == RECORD
+    assert cdr(NEWEST)["charging_periods"] == [PERIOD]
+
+
 def test_a_location_without_a_state_is_not_given_one() -> None:
     assert "state" not in location(DIALECTS["2.2"], state=None)
 
@@ -124,3 +189,4 @@ def test_a_location_without_a_state_is_not_given_one() -> None:
 def test_no_older_word_is_itself_newer() -> None:
     assert set(v2_2.OLDER_POWER_TYPES.values()) == {PowerType.AC_1_PHASE}
     assert len(set(ConnectorType) - v2_2.NEWER_PLUGS) == 27
+    assert not set(v2_2.OLDER_PLUGS.values()) & v2_2.NEWER_PLUGS

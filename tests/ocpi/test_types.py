@@ -1,6 +1,7 @@
 """Basic types: what is read, what is refused, what is written."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from ocpi import business, commands, envelope, locations, sessions, tokens, v2_2, versions
+from ocpi import business, cdrs, commands, envelope, locations, sessions, tariffs, tokens, v2_2, versions
 from ocpi.types import (
     Boolean,
     CiString2,
@@ -201,6 +202,24 @@ def test_nothing_but_a_finite_number_is_a_number(value: Any) -> None:
     assert not accepts(Number, value)
 
 
+@pytest.mark.parametrize("value", [10**400, Decimal("1e400"), Decimal("NaN")])
+def test_what_json_could_not_write_as_a_number_is_none(value: Any) -> None:
+    assert not accepts(Number, value)
+
+
+@given(st.integers(-(10**9), 10**9))
+def test_a_number_is_exact_within_the_house(ten_thousandths: int) -> None:
+    written = ten_thousandths / 10_000
+    number = TypeAdapter(Number).validate_python(written)
+    assert number == Decimal(ten_thousandths) / 10_000
+    assert TypeAdapter(Number).dump_python(number, mode="json") == written
+
+
+def test_a_number_is_documented_as_what_it_is_in_json() -> None:
+    for mode in ("validation", "serialization"):
+        assert TypeAdapter(Number).json_schema(mode=mode) == {"type": "number"}
+
+
 def test_a_number_is_written_with_four_decimals_at_most() -> None:
     assert everything(amount=1 / 3).wire()["amount"] == 0.3333
     assert everything(amount=7).wire()["amount"] == 7
@@ -242,7 +261,8 @@ def every_model(model: type[Model] = Model) -> list[type[Model]]:
 def test_no_default_of_any_object_says_something() -> None:
     modules = {model.__module__ for model in every_model()}
     assert modules >= {
-        part.__name__ for part in (business, commands, envelope, locations, sessions, tokens, v2_2, versions)
+        part.__name__
+        for part in (business, cdrs, commands, envelope, locations, sessions, tariffs, tokens, v2_2, versions)
     }
     for model in every_model():
         defaults = [field.default for field in model.model_fields.values() if not field.is_required()]
