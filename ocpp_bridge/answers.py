@@ -38,6 +38,10 @@ class Answer:
     transaction_id: str | None = None
     #: AskAbilities: what the station said, as ``{name: raw value}``; a name it does not know is absent.
     abilities: dict[str, str] | None = None
+    #: AskTransaction: is it going on; None: the station did not say.
+    ongoing: bool | None = None
+    #: AskTransaction: messages about it are still to come.
+    messages_in_queue: bool | None = None
 
 
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)

@@ -1,7 +1,8 @@
 """Dialect: one OCPP version as a value, with how orders are said and read in it and what a station may say."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ocpp_bridge.answers import Answer, Ending
@@ -17,8 +18,13 @@ __all__ = ["Dialect", "Ear", "Happened", "Malformed", "Meaning", "Unsayable", "V
 #: Answers one action of a station: (desk, station id, payload) -> payload of the answer; raises Malformed.
 Ear = Callable[[Desk, str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
+#: Answers one question about a station from what it said of its abilities; None: it did not say, or says nonsense.
+Told = Callable[[Mapping[str, str]], bool | None]
+
 #: Longer than any driver is given to plug in; what a station tells beyond it is not believed.
 LONGEST_CONNECTION_TIMEOUT = 24 * 60 * 60  # seconds
+#: More than any station has: 1.6 billion were told of once.
+MOST_CONNECTORS = 100
 
 
 class Malformed(Exception):
@@ -66,13 +72,10 @@ class Verb:
         read = self.read(payload) if isinstance(payload, dict) else None
         if read is None:
             return Answer(ending=Ending.BAD_RESULT, detail="The answer has no status.")
-        return Answer(
-            ending=Ending.RESULT,
+        return replace(
+            read,
             status=spelled(read.status, self.meanings),
             reason=spelled(read.reason, (reason for _, reason in self.reasons)),
-            detail=read.detail,
-            transaction_id=read.transaction_id,
-            abilities=read.abilities,
         )
 
     def meaning(self, answer: Answer) -> Meaning:
@@ -87,17 +90,24 @@ class Dialect:
 
     subprotocol: str
     schemas: Schemas
+    #: How each order is said; an order that the version has no message for is missing.
     verbs: Mapping[type[Order], Verb]
     #: Every action that a station may send as a CALL.
     ears: Mapping[str, Ear]
     #: Every action that a station may send as a SEND, which is never answered.
     sends: Mapping[str, Ear] = field(default_factory=dict)
-    #: Does the station take reservations that name no EVSE? None: it did not say.
-    whole_station: Callable[[Mapping[str, str]], bool | None]
+    #: Does the station take reservations at all?
+    reserves: Told
+    #: Does the station take reservations that name no EVSE?
+    whole_station: Told
+    #: Does the station ask whether a token may charge that we ordered it to start for?
+    authorizes_remote_starts: Told
     #: Characters that an idToken (1.6: idTag) may have.
     longest_id_token: int
     #: The ability that tells how long a driver has to plug in.
     timeout_ability: str
+    #: The ability that tells how many connectors there are; None: the version has none.
+    connectors_ability: str | None = None
     #: CALLERROR codes whose spelling differs between versions.
     format_violation: str
     occurrence_violation: str
@@ -111,9 +121,16 @@ class Dialect:
         """Every action of the version, in either direction: NotSupported, where it has no ear."""
         return self.schemas.actions
 
+    @cached_property
+    def connector_types(self) -> frozenset[str] | None:
+        """What ReserveNow can say as a type of connector: nothing in 1.6; None: any text of the schema's length."""
+        return self.schemas.words("ReserveNow", "connectorType")
+
     def say(self, order: Order) -> tuple[str, dict[str, Any]]:
         """The action and the payload of ``order``, checked against the official schema; raises Unsayable."""
-        verb = self.verbs[type(order)]
+        verb = self.verbs.get(type(order))
+        if verb is None:
+            raise Unsayable(f"{self.subprotocol} has no message for {order.kind}.")
         payload = verb.say(order)
         if fault := self.schemas.fault(verb.action, payload):
             raise Unsayable(f"{verb.action} cannot be said in {self.subprotocol}: {fault}.")
@@ -131,6 +148,14 @@ class Dialect:
 
     def connection_timeout(self, abilities: Mapping[str, str]) -> int | None:
         """Seconds a driver has to plug in after a start; None when the station did not say, or says nonsense."""
-        raw = abilities.get(self.timeout_ability, "").strip()
-        seconds = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 10 else 0
-        return seconds if 0 < seconds <= LONGEST_CONNECTION_TIMEOUT else None
+        return _counted(abilities.get(self.timeout_ability), LONGEST_CONNECTION_TIMEOUT)
+
+    def connectors(self, abilities: Mapping[str, str]) -> int | None:
+        """How many connectors the station has; None when it did not say, or says nonsense."""
+        return _counted(abilities.get(self.connectors_ability or ""), MOST_CONNECTORS)
+
+
+def _counted(raw: str | None, most: int) -> int | None:
+    raw = (raw or "").strip()
+    number = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 10 else 0
+    return number if 0 < number <= most else None

@@ -33,6 +33,9 @@ class Meaning:
 
 
 DONE = Meaning(result=Result.ACCEPTED, happened=Happened.YES)
+AFTER_REBOOT = Meaning(
+    result=Result.ACCEPTED, happened=Happened.YES, text="The charging station does so after its next start."
+)
 OCCUPIED = Meaning(result=Result.EVSE_OCCUPIED, happened=Happened.NO, text="The EVSE is occupied or reserved.")
 INOPERATIVE = Meaning(result=Result.EVSE_INOPERATIVE, happened=Happened.NO, text="The EVSE is out of order.")
 REJECTED = Meaning(result=Result.REJECTED, happened=Happened.NO, text="The charging station rejected the command.")

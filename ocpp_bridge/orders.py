@@ -79,7 +79,53 @@ class AskAbilities:
     kind: Literal["AskAbilities"] = "AskAbilities"
 
 
-Order = ReserveNow | CancelReservation | RequestStart | RequestStop | Unlock | AskAbilities
+@dataclass(frozen=True, kw_only=True)
+class Configure:
+    """Set a configuration key (1.6 ChangeConfiguration) or a variable (2.x SetVariables)."""
+
+    #: 1.6: the key's name. 2.x: "Component.Variable".
+    key: str
+    value: str
+    kind: Literal["Configure"] = "Configure"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskTransaction:
+    """Ask whether a transaction is going on (2.x GetTransactionStatus; 1.6 cannot say it)."""
+
+    transaction_id: str
+    kind: Literal["AskTransaction"] = "AskTransaction"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskStatus:
+    """Have the present status of a connector told (TriggerMessage); it comes as a message of its own."""
+
+    #: On 2.x both are 1 where they are not known (F06 wants both said).
+    evse: int | None = None
+    connector: int | None = None
+    kind: Literal["AskStatus"] = "AskStatus"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskBoot:
+    """Have BootNotification sent again (TriggerMessage)."""
+
+    kind: Literal["AskBoot"] = "AskBoot"
+
+
+Order = (
+    ReserveNow
+    | CancelReservation
+    | RequestStart
+    | RequestStop
+    | Unlock
+    | AskAbilities
+    | Configure
+    | AskTransaction
+    | AskStatus
+    | AskBoot
+)
 
 #: How an order is written down: ``ORDER.dump_python(order, mode="json")``, and read: ``ORDER.validate_python``.
 ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="kind")])

@@ -30,6 +30,16 @@ class Schemas:
             return f"{where or 'payload'}: {error.schema_path[-1]}"
         return ""
 
+    def words(self, action: str, field: str) -> frozenset[str] | None:
+        """The words that the request's ``field`` may be: none where it has no such field, None where it is free."""
+        schema = self._read(action + self._request_suffix)
+        found = schema["properties"].get(field, {"enum": ()})
+        definition = schema.get("definitions", {}).get(found.get("$ref", "").removeprefix("#/definitions/"), found)
+        return frozenset(definition["enum"]) if "enum" in definition else None
+
     def _compiled(self, name: str) -> jsonschema_rs.Validator:
-        schema = orjson.loads(self._folder.joinpath(f"{name}.json").read_text("utf-8-sig"))
-        return jsonschema_rs.validator_for(schema, validate_formats=True)
+        return jsonschema_rs.validator_for(self._read(name), validate_formats=True)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        read: dict[str, Any] = orjson.loads(self._folder.joinpath(f"{name}.json").read_text("utf-8-sig"))
+        return read

@@ -5,8 +5,10 @@ from typing import Any
 
 from ocpp.v16.enums import (
     CancelReservationStatus,
+    ConfigurationStatus,
     RemoteStartStopStatus,
     ReservationStatus,
+    TriggerMessageStatus,
     UnlockStatus,
 )
 
@@ -15,7 +17,10 @@ from ocpp_bridge.answers import Answer
 from ocpp_bridge.dialect import Dialect, Unsayable, Verb, read_abilities
 from ocpp_bridge.orders import (
     AskAbilities,
+    AskBoot,
+    AskStatus,
     CancelReservation,
+    Configure,
     IdToken,
     Order,
     RequestStart,
@@ -34,7 +39,9 @@ ALPHABET = frozenset(map(chr, range(0x20, 0x7F)))
 CONNECTOR_ZERO = "ReserveConnectorZeroSupported"
 PROFILES = "SupportedFeatureProfiles"
 TIMEOUT = "ConnectionTimeOut"
-ABILITIES = (PROFILES, CONNECTOR_ZERO, TIMEOUT, "AuthorizeRemoteTxRequests", "NumberOfConnectors")
+AUTHORIZE_REMOTE = "AuthorizeRemoteTxRequests"
+CONNECTORS = "NumberOfConnectors"
+ABILITIES = (PROFILES, CONNECTOR_ZERO, TIMEOUT, AUTHORIZE_REMOTE, CONNECTORS)
 
 
 def _connector(order: ReserveNow | RequestStart) -> int | None:
@@ -89,6 +96,25 @@ def _read_configuration(payload: dict[str, Any]) -> Answer | None:
     return read_abilities({text(one, "key"): text(one, "value") for one in told if "value" in one}, ABILITIES)
 
 
+def _configure(order: Configure) -> dict[str, Any]:
+    return {"key": order.key, "value": order.value}
+
+
+def _ask_status(order: AskStatus) -> dict[str, Any]:
+    connector = None if order.connector is None else positive("connectorId", order.connector)
+    return stated(requestedMessage="StatusNotification", connectorId=connector)
+
+
+def _ask_boot(order: AskBoot) -> dict[str, Any]:
+    return {"requestedMessage": "BootNotification"}
+
+
+TRIGGERED = {
+    TriggerMessageStatus.accepted: meanings.DONE,
+    TriggerMessageStatus.rejected: meanings.REJECTED,
+    TriggerMessageStatus.not_implemented: meanings.NOT_SUPPORTED,
+}
+
 VERBS: Mapping[type[Order], Verb] = {
     ReserveNow: Verb(
         action="ReserveNow",
@@ -140,15 +166,34 @@ VERBS: Mapping[type[Order], Verb] = {
         read=_read_configuration,
         meanings={"Accepted": meanings.DONE},
     ),
+    Configure: Verb(
+        action="ChangeConfiguration",
+        say=_configure,
+        meanings={
+            ConfigurationStatus.accepted: meanings.DONE,
+            ConfigurationStatus.reboot_required: meanings.AFTER_REBOOT,
+            ConfigurationStatus.rejected: meanings.REJECTED,
+            ConfigurationStatus.not_supported: meanings.NOT_SUPPORTED,
+        },
+    ),
+    AskStatus: Verb(action="TriggerMessage", say=_ask_status, meanings=TRIGGERED),
+    AskBoot: Verb(action="TriggerMessage", say=_ask_boot, meanings=TRIGGERED),
 }
 
 
+def reserves(abilities: Mapping[str, str]) -> bool | None:
+    """The Reservation profile is optional; only a list without it is a no (1.6 §3.1)."""
+    profiles = [name.strip().casefold() for name in abilities.get(PROFILES, "").split(",")]
+    return "reservation" in profiles if any(profiles) else None
+
+
 def whole_station(abilities: Mapping[str, str]) -> bool | None:
-    """Connector 0 is optional, and so is the Reservation profile; only an explicit no is one (1.6 §5.13)."""
-    profiles = abilities.get(PROFILES, "")
-    if profiles and "reservation" not in (profile.strip().casefold() for profile in profiles.split(",")):
-        return False
-    return truth(abilities.get(CONNECTOR_ZERO))
+    """Connector 0 is optional; only an explicit no is one (1.6 §5.13)."""
+    return False if reserves(abilities) is False else truth(abilities.get(CONNECTOR_ZERO))
+
+
+def authorizes_remote_starts(abilities: Mapping[str, str]) -> bool | None:
+    return truth(abilities.get(AUTHORIZE_REMOTE))
 
 
 DIALECT = Dialect(
@@ -156,8 +201,11 @@ DIALECT = Dialect(
     schemas=Schemas("ocpp.v16", request_suffix=""),
     verbs=VERBS,
     ears=EARS,
+    reserves=reserves,
     whole_station=whole_station,
+    authorizes_remote_starts=authorizes_remote_starts,
     timeout_ability=TIMEOUT,
+    connectors_ability=CONNECTORS,
     longest_id_token=20,
     format_violation="FormationViolation",
     occurrence_violation="OccurenceConstraintViolation",

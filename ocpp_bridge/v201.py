@@ -8,15 +8,21 @@ from ocpp.v201.enums import (
     CancelReservationStatusEnumType,
     RequestStartStopStatusEnumType,
     ReserveNowStatusEnumType,
+    SetVariableStatusEnumType,
+    TriggerMessageStatusEnumType,
     UnlockStatusEnumType,
 )
 
 from ocpp_bridge import meanings
-from ocpp_bridge.answers import Answer
+from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.dialect import Dialect, Unsayable, Verb, read_abilities, read_status
 from ocpp_bridge.orders import (
     AskAbilities,
+    AskBoot,
+    AskStatus,
+    AskTransaction,
     CancelReservation,
+    Configure,
     IdToken,
     Order,
     RequestStart,
@@ -24,7 +30,7 @@ from ocpp_bridge.orders import (
     ReserveNow,
     Unlock,
 )
-from ocpp_bridge.reading import part, parts, text, truth
+from ocpp_bridge.reading import flag, part, parts, text, truth
 from ocpp_bridge.saying import IDENTIFIER, positive, stated, token_text, zulu
 from ocpp_bridge.schemas import Schemas
 from ocpp_bridge.v201_ears import EARS
@@ -33,7 +39,8 @@ AVAILABLE = "ReservationCtrlr.Available"
 ENABLED = "ReservationCtrlr.Enabled"
 NON_EVSE_SPECIFIC = "ReservationCtrlr.NonEvseSpecific"
 TIMEOUT = "TxCtrlr.EVConnectionTimeOut"
-ABILITIES = (AVAILABLE, ENABLED, NON_EVSE_SPECIFIC, TIMEOUT, "AuthCtrlr.AuthorizeRemoteStart")
+AUTHORIZE_REMOTE = "AuthCtrlr.AuthorizeRemoteStart"
+ABILITIES = (AVAILABLE, ENABLED, NON_EVSE_SPECIFIC, TIMEOUT, AUTHORIZE_REMOTE)
 
 
 def _evse(order: ReserveNow | RequestStart) -> int | None:
@@ -91,8 +98,14 @@ def _unlock(order: Unlock) -> dict[str, Any]:
 
 
 def _ask_abilities(order: AskAbilities) -> dict[str, Any]:
-    asked = (ability.split(".") for ability in ABILITIES)
-    return {"getVariableData": [{"component": {"name": of}, "variable": {"name": name}} for of, name in asked]}
+    return {"getVariableData": [_variable(ability) for ability in ABILITIES]}
+
+
+def _variable(key: str) -> dict[str, Any]:
+    component, _, variable = key.partition(".")
+    if not component or not variable:
+        raise Unsayable("OCPP 2.x names a variable together with its component: Component.Variable.")
+    return {"component": {"name": component}, "variable": {"name": variable}}
 
 
 def _read_variables(payload: dict[str, Any]) -> Answer | None:
@@ -104,6 +117,46 @@ def _read_variables(payload: dict[str, Any]) -> Answer | None:
     }
     return read_abilities(told, ABILITIES) if results else None
 
+
+def _configure(order: Configure) -> dict[str, Any]:
+    return {"setVariableData": [{**_variable(order.key), "attributeValue": order.value}]}
+
+
+def _read_configured(payload: dict[str, Any]) -> Answer | None:
+    """One variable was set, so the first result is its."""
+    [result, *_] = parts(payload, "setVariableResult") or [{}]
+    return read_status({"status": result.get("attributeStatus"), "statusInfo": result.get("attributeStatusInfo")})
+
+
+def _ask_transaction(order: AskTransaction) -> dict[str, Any]:
+    if not order.transaction_id:
+        raise Unsayable("A transaction without an id cannot be asked about.")
+    return {"transactionId": order.transaction_id}
+
+
+def _read_transaction(payload: dict[str, Any]) -> Answer | None:
+    ongoing, queue = flag(payload, "ongoingIndicator"), flag(payload, "messagesInQueue")
+    if ongoing is None and queue is None:
+        return None
+    return Answer(ending=Ending.RESULT, status="Accepted", ongoing=ongoing, messages_in_queue=queue)
+
+
+def _ask_status(order: AskStatus) -> dict[str, Any]:
+    """The status is a connector's, so both are said (F06)."""
+    evse = 1 if order.evse is None else positive("evse.id", order.evse)
+    connector = 1 if order.connector is None else positive("evse.connectorId", order.connector)
+    return {"requestedMessage": "StatusNotification", "evse": {"id": evse, "connectorId": connector}}
+
+
+def _ask_boot(order: AskBoot) -> dict[str, Any]:
+    return {"requestedMessage": "BootNotification"}
+
+
+TRIGGERED = {
+    TriggerMessageStatusEnumType.accepted: meanings.DONE,
+    TriggerMessageStatusEnumType.rejected: meanings.REJECTED,
+    TriggerMessageStatusEnumType.not_implemented: meanings.NOT_SUPPORTED,
+}
 
 #: reasonCodes that say more than Rejected does (2.x appendix).
 _NOT_SUPPORTED = {
@@ -174,13 +227,44 @@ VERBS: Mapping[type[Order], Verb] = {
         read=_read_variables,
         meanings={"Accepted": meanings.DONE},
     ),
+    Configure: Verb(
+        action="SetVariables",
+        say=_configure,
+        read=_read_configured,
+        meanings={
+            SetVariableStatusEnumType.accepted: meanings.DONE,
+            SetVariableStatusEnumType.reboot_required: meanings.AFTER_REBOOT,
+            SetVariableStatusEnumType.rejected: meanings.REJECTED,
+            SetVariableStatusEnumType.unknown_component: meanings.NOT_SUPPORTED,
+            SetVariableStatusEnumType.unknown_variable: meanings.NOT_SUPPORTED,
+            SetVariableStatusEnumType.not_supported_attribute_type: meanings.NOT_SUPPORTED,
+        },
+    ),
+    AskTransaction: Verb(
+        action="GetTransactionStatus",
+        say=_ask_transaction,
+        read=_read_transaction,
+        meanings={"Accepted": meanings.DONE},
+    ),
+    AskStatus: Verb(action="TriggerMessage", say=_ask_status, meanings=TRIGGERED),
+    AskBoot: Verb(action="TriggerMessage", say=_ask_boot, meanings=TRIGGERED),
 }
 
 
+def reserves(abilities: Mapping[str, str]) -> bool | None:
+    """Only an explicit false is a no (H01.FR.01)."""
+    told = [truth(abilities.get(name)) for name in (AVAILABLE, ENABLED)]
+    return False if False in told else all(told) or None
+
+
 def whole_station(abilities: Mapping[str, str]) -> bool | None:
-    """Only an explicit false is a no (H01.FR.01, FR.18, FR.19)."""
-    told = {name: truth(abilities.get(name)) for name in (AVAILABLE, ENABLED, NON_EVSE_SPECIFIC)}
-    return False if False in told.values() else told[NON_EVSE_SPECIFIC]
+    """Only an explicit false is a no (H01.FR.18, FR.19)."""
+    return False if reserves(abilities) is False else truth(abilities.get(NON_EVSE_SPECIFIC))
+
+
+def authorizes_remote_starts(abilities: Mapping[str, str]) -> bool | None:
+    """F01.FR.01, F01.FR.02."""
+    return truth(abilities.get(AUTHORIZE_REMOTE))
 
 
 def dialect(subprotocol: str, package: str) -> Dialect:
@@ -190,7 +274,9 @@ def dialect(subprotocol: str, package: str) -> Dialect:
         schemas=Schemas(package, request_suffix="Request"),
         verbs=VERBS,
         ears=EARS,
+        reserves=reserves,
         whole_station=whole_station,
+        authorizes_remote_starts=authorizes_remote_starts,
         timeout_ability=TIMEOUT,
         longest_id_token=36,
         format_violation="FormatViolation",

@@ -8,8 +8,13 @@ import pytest
 from ocpp_bridge.dialect import Unsayable
 from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.orders import (
+    ORDER,
     AskAbilities,
+    AskBoot,
+    AskStatus,
+    AskTransaction,
     CancelReservation,
+    Configure,
     IdToken,
     RequestStart,
     RequestStop,
@@ -45,6 +50,20 @@ SAID = [
     ("ocpp1.6", START, "RemoteStartTransaction", {"connectorId": 2, "idTag": "04A1B2C3D4E5F6"}),
     ("ocpp1.6", RequestStop(transaction_id="4711"), "RemoteStopTransaction", {"transactionId": 4711}),
     ("ocpp1.6", Unlock(evse=None, connector=2), "UnlockConnector", {"connectorId": 2}),
+    (
+        "ocpp1.6",
+        Configure(key="ConnectionTimeOut", value="60"),
+        "ChangeConfiguration",
+        {"key": "ConnectionTimeOut", "value": "60"},
+    ),
+    ("ocpp1.6", AskBoot(), "TriggerMessage", {"requestedMessage": "BootNotification"}),
+    ("ocpp1.6", AskStatus(), "TriggerMessage", {"requestedMessage": "StatusNotification"}),
+    (
+        "ocpp1.6",
+        AskStatus(evse=3, connector=2),
+        "TriggerMessage",
+        {"requestedMessage": "StatusNotification", "connectorId": 2},
+    ),
     (
         "ocpp1.6",
         AskAbilities(),
@@ -89,6 +108,31 @@ SAID += [
         (RequestStop(transaction_id="tx-1"), "RequestStopTransaction", {"transactionId": "tx-1"}),
         (Unlock(evse=3, connector=2), "UnlockConnector", {"evseId": 3, "connectorId": 2}),
         (
+            Configure(key="TxCtrlr.EVConnectionTimeOut", value="60"),
+            "SetVariables",
+            {
+                "setVariableData": [
+                    {
+                        "component": {"name": "TxCtrlr"},
+                        "variable": {"name": "EVConnectionTimeOut"},
+                        "attributeValue": "60",
+                    }
+                ]
+            },
+        ),
+        (AskTransaction(transaction_id="tx-1"), "GetTransactionStatus", {"transactionId": "tx-1"}),
+        (AskBoot(), "TriggerMessage", {"requestedMessage": "BootNotification"}),
+        (
+            AskStatus(evse=3, connector=2),
+            "TriggerMessage",
+            {"requestedMessage": "StatusNotification", "evse": {"id": 3, "connectorId": 2}},
+        ),
+        (
+            AskStatus(evse=3),
+            "TriggerMessage",
+            {"requestedMessage": "StatusNotification", "evse": {"id": 3, "connectorId": 1}},
+        ),
+        (
             AskAbilities(),
             "GetVariables",
             {
@@ -109,6 +153,7 @@ SAID += [
 def test_each_order_is_said_in_the_words_of_the_version(version, order, action, payload):
     assert DIALECTS[version].say(order) == (action, payload)
     assert_request(version, action, payload)
+    assert ORDER.validate_python(ORDER.dump_python(order, mode="json")) == order
 
 
 def test_the_dialects_stand_newest_first():
@@ -199,6 +244,11 @@ def test_a_token_is_never_longer_than_its_version_allows(version, longest):
         RequestStop(transaction_id=""),
         RequestStop(transaction_id="9" * 37),
         Unlock(evse=1, connector=0),
+        AskStatus(evse=-1, connector=-1),
+        AskTransaction(transaction_id=""),
+        AskTransaction(transaction_id="9" * 37),
+        Configure(key="K" * 51, value="60"),
+        Configure(key="C.V", value="6" * 2501),
     ],
 )
 def test_what_the_schemas_would_let_pass_is_refused_before_it_is_sent(version, order):
@@ -212,6 +262,7 @@ def test_what_the_schemas_would_let_pass_is_refused_before_it_is_sent(version, o
         replace(RESERVE, evse=3, connector=None),
         replace(RESERVE, evse=None, connector=None, connector_type="cCCS2"),
         replace(START, evse=3, connector=None),
+        AskTransaction(transaction_id="4711"),
         *(RequestStop(transaction_id=text) for text in ("tx-1", "-1", "0", " 7", "07", "7.0", "1e3", str(2**31))),
     ],
 )
@@ -232,6 +283,9 @@ def test_what_1_6_has_no_word_for_is_refused(order):
         replace(RESERVE, id_token=IdToken(value="a/b")),
         replace(RESERVE, id_token=IdToken(value="abc", type="x" * 21)),
         Unlock(evse=None, connector=1),
+        Configure(key="ConnectionTimeOut", value="60"),
+        Configure(key="TxCtrlr.", value="60"),
+        Configure(key=".EVConnectionTimeOut", value="60"),
     ],
 )
 def test_what_2_x_has_no_word_for_is_refused(version, order):
@@ -311,3 +365,65 @@ def test_the_time_to_plug_in_is_believed_within_bounds(version, raw, seconds):
     name = "ConnectionTimeOut" if version == "ocpp1.6" else "TxCtrlr.EVConnectionTimeOut"
     assert DIALECTS[version].connection_timeout({name: raw}) == seconds
     assert DIALECTS[version].connection_timeout({}) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "takes"),
+    [
+        (None, None),
+        ("", None),
+        (" , ", None),
+        ("Core, RESERVATION", True),
+        ("Core,SmartCharging", False),
+    ],
+)
+def test_1_6_takes_reservations_unless_its_profiles_say_no(said, takes):
+    abilities = {} if said is None else {"SupportedFeatureProfiles": said}
+    assert DIALECTS["ocpp1.6"].reserves(abilities) is takes
+
+
+@pytest.mark.parametrize("version", TWO)
+@pytest.mark.parametrize(
+    ("said", "takes"),
+    [
+        ({}, None),
+        ({"Available": "true"}, None),
+        ({"Available": "true", "Enabled": "true"}, True),
+        ({"Available": "true", "Enabled": "False"}, False),
+        ({"Available": "false"}, False),
+        ({"NonEvseSpecific": "false"}, None),
+        ({"Available": "yes", "Enabled": "true"}, None),
+    ],
+)
+def test_h01_fr_01_2_x_takes_reservations_unless_it_says_no(version, said, takes):
+    abilities = {f"ReservationCtrlr.{name}": value for name, value in said.items()}
+    assert DIALECTS[version].reserves(abilities) is takes
+
+
+@pytest.mark.parametrize(
+    ("raw", "count"),
+    [("2", 2), (" 100 ", 100), *((raw, None) for raw in ("0", "-1", "101", "1600000000", "two", "", "2.0", "²"))],
+)
+def test_connectors_are_counted_within_bounds(raw, count):
+    assert DIALECTS["ocpp1.6"].connectors({"NumberOfConnectors": raw}) == count
+    for version in TWO:
+        assert DIALECTS[version].connectors({"NumberOfConnectors": raw}) is None
+
+
+@pytest.mark.parametrize("version", ALL)
+@pytest.mark.parametrize(("raw", "asks"), [("true", True), ("FALSE", False), ("perhaps", None)])
+def test_a_station_says_whether_it_asks_about_tokens_that_we_start(version, raw, asks):
+    name = "AuthorizeRemoteTxRequests" if version == "ocpp1.6" else "AuthCtrlr.AuthorizeRemoteStart"
+    assert DIALECTS[version].authorizes_remote_starts({name: raw}) is asks
+    assert DIALECTS[version].authorizes_remote_starts({}) is None
+
+
+def test_the_types_of_connectors_are_those_of_the_official_schemas():
+    assert DIALECTS["ocpp1.6"].connector_types == frozenset()
+    types = DIALECTS["ocpp2.0.1"].connector_types
+    assert len(types) == 22
+    for type_ in types:
+        DIALECTS["ocpp2.0.1"].say(replace(RESERVE, evse=None, connector=None, connector_type=type_))
+    # Known to the library, but not to the version's schema.
+    assert "cGBT" not in types
+    assert DIALECTS["ocpp2.1"].connector_types is None

@@ -237,6 +237,7 @@ async def test_1_6_a_stop_of_a_transaction_that_never_got_an_id_is_answered(desk
 async def test_1_6_tells_where_the_meter_stood_at_both_ends_in_time_order(desk):
     await hear(desk, "ocpp1.6", "StartTransaction", START)
     assert desk.event.readings == (Reading(at=NOON, register_wh=Decimal(1500), context="Transaction.Begin"),)
+    desk.told.clear()
     data = [
         {"timestamp": "2026-03-04T12:00:00Z", "sampledValue": [{"value": "2500", "context": "Transaction.End"}]},
         {"timestamp": "2026-03-04T11:00:00Z", "sampledValue": [{"value": "1500", "context": "Transaction.Begin"}]},
@@ -247,6 +248,7 @@ async def test_1_6_tells_where_the_meter_stood_at_both_ends_in_time_order(desk):
     told = [(one.register_wh, one.context) for one in desk.event.readings]
     begin, end = "Transaction.Begin", "Transaction.End"
     assert told == [(1500, begin), (2000, "Sample.Periodic"), (2500, end), (2501, end)]
+    desk.told.clear()
     await hear(desk, "ocpp1.6", "StopTransaction", stop | {"timestamp": "late"})
     assert desk.event.register_wh == 2501
 

@@ -17,7 +17,11 @@ from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.meanings import CALL_ERRORS
 from ocpp_bridge.orders import (
     AskAbilities,
+    AskBoot,
+    AskStatus,
+    AskTransaction,
     CancelReservation,
+    Configure,
     IdToken,
     RequestStart,
     RequestStop,
@@ -51,6 +55,9 @@ def meaning_of(version, order, payload):
         ("ocpp1.6", RequestStart, v16.RemoteStartStopStatus),
         ("ocpp1.6", RequestStop, v16.RemoteStartStopStatus),
         ("ocpp1.6", Unlock, v16.UnlockStatus),
+        ("ocpp1.6", Configure, v16.ConfigurationStatus),
+        ("ocpp1.6", AskStatus, v16.TriggerMessageStatus),
+        ("ocpp1.6", AskBoot, v16.TriggerMessageStatus),
         *(
             (version, order, getattr(enums, name))
             for version, enums in (("ocpp2.0.1", v201), ("ocpp2.1", v21))
@@ -60,6 +67,9 @@ def meaning_of(version, order, payload):
                 (RequestStart, "RequestStartStopStatusEnumType"),
                 (RequestStop, "RequestStartStopStatusEnumType"),
                 (Unlock, "UnlockStatusEnumType"),
+                (Configure, "SetVariableStatusEnumType"),
+                (AskStatus, "TriggerMessageStatusEnumType"),
+                (AskBoot, "TriggerMessageStatusEnumType"),
             )
         ),
     ],
@@ -263,3 +273,77 @@ def test_2_x_tells_its_abilities(version):
     }
     assert dialect.meaning(AskAbilities(), answer).happened is YES
     assert dialect.whole_station(answer.abilities) is False
+
+
+@pytest.mark.parametrize("version", ALL)
+@pytest.mark.parametrize(
+    ("status", "result", "text"),
+    [
+        ("Accepted", Result.ACCEPTED, ""),
+        ("RebootRequired", Result.ACCEPTED, "The charging station does so after its next start."),
+        ("Rejected", Result.REJECTED, "The charging station rejected the command."),
+    ],
+)
+def test_a_setting_is_done_or_not(version, status, result, text):
+    dialect, order = DIALECTS[version], Configure(key="C.V", value="1")
+    payload = {"status": status}
+    if version != "ocpp1.6":
+        payload = {"setVariableResult": [{"attributeStatus": status.lower(), "component": {}, "variable": {}}]}
+    meaning = dialect.meaning(order, dialect.read(order, payload))
+    assert (meaning.result, meaning.text) == (result, text)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("ocpp1.6", "NotSupported")]
+    + [(two, word) for two in TWO for word in ("UnknownComponent", "UnknownVariable", "NotSupportedAttributeType")],
+)
+def test_a_setting_that_the_station_does_not_know_is_not_supported(version, status):
+    payload = {"status": status, "setVariableResult": [{"attributeStatus": status}]}
+    assert meaning_of(version, Configure(key="C.V", value="1"), payload) == (Result.NOT_SUPPORTED, NO)
+
+
+@pytest.mark.parametrize("version", TWO)
+def test_why_a_setting_was_refused_is_kept(version):
+    info = {"reasonCode": "InvalidValue", "additionalInfo": "too long"}
+    payload = {"setVariableResult": [{"attributeStatus": "Rejected", "attributeStatusInfo": info}]}
+    answer = DIALECTS[version].read(Configure(key="C.V", value="1"), payload)
+    assert (answer.status, answer.reason, answer.detail) == ("Rejected", "InvalidValue", "too long")
+
+
+@pytest.mark.parametrize("version", TWO)
+@pytest.mark.parametrize("payload", [{}, {"setVariableResult": []}, {"setVariableResult": [{}]}, None])
+def test_a_setting_without_a_result_is_a_bad_result(version, payload):
+    assert DIALECTS[version].read(Configure(key="C.V", value="1"), payload).ending is Ending.BAD_RESULT
+
+
+@pytest.mark.parametrize("version", TWO)
+@pytest.mark.parametrize(
+    ("payload", "ongoing", "queue"),
+    [
+        ({"ongoingIndicator": True, "messagesInQueue": False}, True, False),
+        ({"ongoingIndicator": False, "messagesInQueue": True}, False, True),
+        ({"messagesInQueue": "false"}, None, False),
+    ],
+)
+def test_a_station_tells_what_it_knows_of_a_transaction(version, payload, ongoing, queue):
+    dialect, order = DIALECTS[version], AskTransaction(transaction_id="tx-1")
+    answer = dialect.read(order, payload)
+    assert (answer.ongoing, answer.messages_in_queue) == (ongoing, queue)
+    assert dialect.meaning(order, answer).happened is YES
+    assert ANSWER.validate_python(ANSWER.dump_python(answer, mode="json")) == answer
+    assert dialect.read(order, {}).ending is Ending.BAD_RESULT
+
+
+@pytest.mark.parametrize("version", ALL)
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        ("Accepted", Result.ACCEPTED),
+        ("Rejected", Result.REJECTED),
+        ("NotImplemented", Result.NOT_SUPPORTED),
+    ],
+)
+def test_a_question_for_a_message_is_taken_or_not(version, status, result):
+    for order in (AskStatus(), AskBoot()):
+        assert meaning_of(version, order, {"status": status})[0] is result
