@@ -45,6 +45,15 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _at_most(seconds: int) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if value > timedelta(seconds=seconds):
+            raise ValueError(f"this duration is at most {seconds} seconds")
+        return value
+
+    return AfterValidator(check)
+
+
 def _url(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
         if value and value.partition("://")[0] not in schemes:
@@ -95,6 +104,10 @@ class Settings(BaseSettings):
     cleanup_pause: SomeSeconds = timedelta(seconds=30)
     #: RemoteStart Rejected without a known cause: OCPI's enumeration says REJECTED, its diagram FAILED.
     start_refused: Literal["REJECTED", "FAILED"] = "REJECTED"
+    #: How long a station waits at most for an eMSP's word on a card.
+    authorize_timeout: Annotated[SomeSeconds, _at_most(20)] = timedelta(seconds=5)
+    #: How long an eMSP's word on a card is good at the station, so that a start asks no second time.
+    authorization_memory: Annotated[Seconds, _at_most(900)] = timedelta(minutes=5)
     #: Told to stations in BootNotification's answer.
     heartbeat_interval: Annotated[int, Field(ge=10)] = 300
     #: ISO 4217, of every Session.
