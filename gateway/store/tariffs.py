@@ -1,0 +1,57 @@
+"""Tariffs: every query about what our parties ask for, and where."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from gateway.domain import tariffs
+from gateway.store.rows import location, tariff
+from gateway.store.statements import put as put_row
+from ocpi.paging import Page
+from ocpi.tariffs import Tariff
+from ocpi.types import fold
+
+
+def put(db: Connection, cpo_id: int, one: Tariff) -> None:
+    """A Tariff as imported, new or instead of the one of that id."""
+    row = {"cpo": cpo_id, "tariff_id": one.id, "tariff_key": fold(one.id), "body": one.wire()}
+    put_row(db, tariff, row | {"last_updated": one.last_updated}, ("cpo", "tariff_key"))
+
+
+def find(db: Connection, cpo_id: int, tariff_id: str) -> dict[str, Any] | None:
+    """The OCPI Tariff of that id."""
+    asked = select(tariff.c.body).where(tariff.c.cpo == cpo_id, tariff.c.tariff_key == fold(tariff_id))
+    body: dict[str, Any] | None = db.execute(asked).scalar_one_or_none()
+    return body
+
+
+def everything(db: Connection) -> list[dict[str, Any]]:
+    """Every OCPI Tariff of all our parties."""
+    return list(db.execute(select(tariff.c.body).order_by(tariff.c.id)).scalars())
+
+
+def page(db: Connection, cpo_id: int, wanted: Page) -> tuple[int, Sequence[dict[str, Any]]]:
+    """A party's OCPI Tariffs: (how many, the page's)."""
+    of_it = [tariff.c.cpo == cpo_id]
+    if wanted.date_from is not None:
+        of_it.append(tariff.c.last_updated >= wanted.date_from)
+    if wanted.date_to is not None:
+        of_it.append(tariff.c.last_updated < wanted.date_to)
+    total = db.execute(select(func.count()).select_from(tariff).where(*of_it)).scalar_one()
+    asked = select(tariff.c.body).where(*of_it).order_by(tariff.c.id).offset(wanted.offset).limit(wanted.limit)
+    return int(total), db.execute(asked).scalars().all()
+
+
+def in_force(
+    db: Connection, cpo_id: int, location_pk: int, evse_uid: str, connector_id: str, at: datetime
+) -> dict[str, Any] | None:
+    """The OCPI Tariff of a partner's session that begins ``at`` that time at this connector; None: no price is known.
+
+    EVSE and connector may be ``#NA``; an id that names no Tariff of the party is no price.
+    """
+    body = db.execute(select(location.c.body).where(location.c.id == location_pk)).scalar_one()
+    found = [find(db, cpo_id, one) for one in tariffs.named_at(body, evse_uid, connector_id)]
+    chosen = tariffs.in_force((Tariff.model_validate(one) for one in found if one is not None), at)
+    return chosen.wire() if chosen is not None else None
