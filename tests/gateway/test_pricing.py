@@ -131,6 +131,16 @@ def test_energy_that_came_in_no_time_is_priced() -> None:
     assert cost(priced, session(MONDAY, (CHARGED, 0, 4), (PARKED, 10, 0))) == 6
 
 
+def test_energy_that_flows_back_is_worth_what_it_cost() -> None:
+    priced = tariff(element(component("ENERGY", 10), min_kwh=2), element(component("ENERGY", 1)))
+    assert cost(priced, session(MONDAY, (CHARGED, 60, 3), (CHARGED, 60, -2))) == 1
+
+
+def test_a_minute_in_which_no_energy_flowed_is_no_period_of_its_own() -> None:
+    told = bill(tariff(element(EURO_A_KWH)), session(MONDAY, (CHARGED, 9, 1), (CHARGED, 1, 0), (CHARGED, 5, 1)), "UTC")
+    assert periods(told) == [("09:30:00", {"ENERGY": Decimal(2), "TIME": Decimal("0.25")})]
+
+
 @pytest.mark.parametrize(("power", "billed"), [(10, 1), (11, 2), (21, 2), (22, 3)])
 def test_the_least_power_is_in_and_the_most_is_not(power: int, billed: int) -> None:
     priced = tariff(
