@@ -32,7 +32,8 @@ def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
     said = Said(response=CommandResponseType.ACCEPTED, timeout=int(rules.settings.command_timeout.total_seconds()))
     command_id = commands.write_down(db, _row(asked, said) | _way(taken, asked, rules))
     judgement.authorize(bench, taken, command_id)
-    return Said(response=said.response, timeout=said.timeout, dispatch=(*given_up, command_id))
+    ring = (*given_up, command_id) if taken.order is not None else ()
+    return Said(response=said.response, timeout=said.timeout, dispatch=ring)
 
 
 def refuse(db: Connection, asked: Asked, rules: Rules, refusal: Refusal) -> Said:
@@ -98,7 +99,7 @@ def _way(taken: Taken, asked: Asked, rules: Rules) -> dict[str, Any]:
     return {
         "state": CommandState.RECEIVED,
         "station": taken.station,
-        "order": ORDER.dump_python(taken.order, mode="json"),
+        "order": ORDER.dump_python(taken.order, mode="json") if taken.order is not None else None,
         "reservation": taken.reservation,
         "session": taken.session,
         "deadline": asked.at + rules.settings.station_timeout,

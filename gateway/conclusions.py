@@ -6,15 +6,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import reservations
+from gateway import reservations, sessions, stopping
 from gateway.domain.results import judge_answer
 from gateway.house import Rules
-from gateway.store import callbacks, commands, sessions, stations
+from gateway.store import callbacks, commands, stations
+from gateway.store.sessions import has_ended
 from ocpi.commands import CommandResultType
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.meanings import Happened, Meaning
-from ocpp_bridge.orders import ORDER, CancelReservation, Order, RequestStart, RequestStop
+from ocpp_bridge.orders import ORDER, AskTransaction, CancelReservation, Order, RequestStart, RequestStop
+
+#: A STOP_SESSION whose Session got no transaction in its time.
+NOT_BEGUN = Meaning(result=CommandResultType.FAILED, happened=Happened.NO, text="The charge has not begun.")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) ->
             owed.append(_owed(row, meaning))
         follows = reservations.settle(db, row, meaning, rules, now)
         moved.callbacks.extend(callbacks.owe(db, owed + follows.owed, now))
-        moved.dispatch.extend(follows.dispatch)
+        moved.dispatch.extend(follows.dispatch + _follow(db, row, meaning, rules, now))
     return moved
 
 
@@ -52,12 +56,32 @@ def answered(
     row = commands.by_id(db, command_id)
     if row is None or answer.ending in {Ending.CONNECTION_LOST, Ending.NO_ANSWER, Ending.NOT_SENT}:
         return Moved()
-    meaning = DIALECTS[subprotocol].meaning(_order(row), answer)
+    order = _order(row)
+    meaning = DIALECTS[subprotocol].meaning(order, answer)
+    if isinstance(order, RequestStart) and meaning.happened is Happened.YES:  # the charge may still come
+        sessions.started(db, row, order, answer, rules, now)
     return Moved(dispatch=reservations.late(db, row, meaning, rules, now))
+
+
+def _follow(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+    """What an order's end means for the Session that it is about; the orders that follow."""
+    if row["answer"] is None or row["order"] is None:
+        return []
+    answer = ANSWER.validate_python(row["answer"])
+    match _order(row):
+        case RequestStart() as order if meaning.happened is Happened.YES:
+            sessions.started(db, row, order, answer, rules, now)
+        case RequestStop() if answer.ending is Ending.RESULT and meaning.happened is Happened.NO:
+            return stopping.refused(db, row, rules, now)
+        case AskTransaction():
+            stopping.asked(db, row, answer, rules, now)
+    return []
 
 
 def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
     """What a command's end means, with what the house knows beside the answer."""
+    if row["order"] is None:
+        return NOT_BEGUN
     if row["ending"] is None or row["answer"] is None:
         return judge_answer(None, row["state"], None)
     answer, order = ANSWER.validate_python(row["answer"]), _order(row)
@@ -95,7 +119,7 @@ _START_REFUSED_BY = {
 
 
 def _has_ended(db: Connection, session_pk: int | None) -> bool:
-    return session_pk is not None and sessions.has_ended(db, session_pk)
+    return session_pk is not None and has_ended(db, session_pk)
 
 
 def _order(row: RowMapping) -> Order:

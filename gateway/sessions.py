@@ -1,18 +1,239 @@
 """Sessions, the story: what a partner is told of a reservation, of a start that was asked for, and of a charge."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from gateway.domain import metering
+from gateway.domain.lifecycle import ReservationState, SessionState
+from gateway.domain.usage import Activity, Stretch
 from gateway.house import Rules
-from ocpp_bridge.orders import ReserveNow
+from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
+from gateway.store import reservations as ledger
+from ocpi.headers import Party
+from ocpi.paging import Page
+from ocpi.sessions import NOT_AVAILABLE, AuthMethod, CdrToken, Session
+from ocpi.tokens import Token
+from ocpi.types import fold
+from ocpi.versions import ModuleID
+from ocpp_bridge.answers import Answer
+from ocpp_bridge.dialects import DIALECTS
+from ocpp_bridge.orders import RequestStart, ReserveNow
 
 
 def reserved(
     db: Connection, held: RowMapping, command: RowMapping, order: ReserveNow, rules: Rules, now: datetime
 ) -> None:
     """The station holds the reservation, or what it was changed to (mod_sessions §Reservation)."""
+    if command["partner"] is None:  # the CPO's own, or an eMSP's that the house renews: nothing new to tell
+        return
+    told = whose(db, command, order.id_token.value) | whereabouts(
+        db, held["station"], order.evse, order.connector, held["location"]
+    )
+    known = _of_reservation(db, held)
+    if known is not None:
+        sessions.change(db, known["id"], now, reservation=held["id"], **told)
+        tell(db, known["id"], rules, now)
+        return
+    row = told | {"state": SessionState.RESERVATION, "reservation": held["id"], "start_date_time": now}
+    add(db, row, rules, now)
 
 
 def unused(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> None:
     """A reservation is over without a charge: its Session is COMPLETED (mod_sessions §Reservation)."""
+    known, held = transactions.of_reservation(db, reservation_id), ledger.by_id(db, reservation_id)
+    if known is not None:
+        over = held["expiry_date"] if held["state"] == ReservationState.EXPIRED else now
+        complete(db, known["id"], max(known["start_date_time"], min(over, now)), rules, now)
+
+
+def started(
+    db: Connection, command: RowMapping, order: RequestStart, answer: Answer | None, rules: Rules, now: datetime
+) -> None:
+    """The station will try to start: what it reserved for this token, or else a Session that is PENDING."""
+    if command["partner"] is None or sessions.of_command(db, command["id"]) is not None:
+        return
+    told = _asked(order) | {"command": command["id"]}
+    told |= whose(db, command, order.id_token.value)
+    known = _reserved_for(db, command, order)
+    if known is not None:
+        told["authorization_reference"] = told["authorization_reference"] or known["authorization_reference"]
+        sessions.change(db, known["id"], now, **told)
+        tell(db, known["id"], rules, now)
+        return
+    running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
+    if running and running["partner"] is None:  # it waited only for an authorization (2.x F01.FR.13)
+        sessions.change(db, running["id"], now, **told)
+        tell(db, running["id"], rules, now)
+        return
+    told |= whereabouts(db, command["station"], order.evse, order.connector)
+    until = now + _connection_timeout(db, command["station"], rules) + rules.settings.connection_margin
+    add(db, told | {"state": SessionState.PENDING, "start_date_time": now, "pending_until": until}, rules, now)
+
+
+def lapse(db: Connection, rules: Rules, now: datetime) -> None:
+    """Starts that became no charge in the time that a driver has to plug in will never be billed."""
+    for session_pk in transactions.lapsed(db, now):
+        if sessions.become(db, session_pk, SessionState.INVALID, now, end_date_time=now):
+            tell(db, session_pk, rules, now)
+
+
+def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, now: datetime) -> None:
+    """A Session is over, which is final (mod_sessions §SessionStatus)."""
+    if sessions.become(db, session_pk, SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
+        tell(db, session_pk, rules, now)
+
+
+def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:
+    """A Session begins, at the price of this moment; its key."""
+    blank = {
+        "session_id": str(uuid4()),
+        "currency": rules.settings.currency,
+        "auth_method": AuthMethod.COMMAND,
+        "kwh": 0,
+        "created_at": now,
+        "last_updated": now,
+    }
+    session_pk = sessions.add(db, blank | row | price(db, row, now))
+    tell(db, session_pk, rules, now)
+    return session_pk
+
+
+def tell(db: Connection, session_pk: int, rules: Rules, now: datetime, *, at_leisure: bool = False) -> None:
+    """The partner that owns the Session is to hear of a change; of a meter's progress not each time."""
+    partner = sessions.by_pk(db, session_pk)["partner"]
+    if partner is not None:
+        not_before = now + rules.settings.session_pause if at_leisure else None
+        pushes.owe(db, partner, ModuleID.SESSIONS, session_pk, now, not_before=not_before)
+
+
+def price(db: Connection, row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The tariff in force, kept with the Session."""
+    if row.get("cpo") is None or row.get("location") is None:
+        return {}
+    found = tariffs.in_force(db, row["cpo"], row["location"], row["evse_uid"], row["connector_id"], now)
+    return {} if found is None else {"tariff": found, "currency": found["currency"]}
+
+
+def whose(db: Connection, command: RowMapping, token: str) -> dict[str, Any]:
+    """The columns that say for whom a command is, and with which token."""
+    party = Party(command["from_country"], command["from_party"])
+    mine = (one for one in tokens.authorized(db, command["station"], token) if one["partner"] == command["partner"])
+    known = next((one for one in mine if Party(one["from_country"], one["from_party"]) == party), None)
+    return {
+        "station": command["station"],
+        "partner": command["partner"],
+        "from_country": party.country_code,
+        "from_party": party.party_id,
+        "cpo": topology.cpo_of(db, command["to_country"], command["to_party"]),
+        "command": command["id"],
+        "token_key": fold(token),
+        "cdr_token": None if known is None else cdr_token(known["token"]),
+        "authorization_reference": command["body"].get("authorization_reference"),
+    }
+
+
+def cdr_token(token: dict[str, Any]) -> dict[str, Any]:
+    """What Sessions and CDRs say of a Token (mod_cdrs §CdrToken)."""
+    read = Token.model_validate(token)
+    return CdrToken(
+        country_code=read.country_code,
+        party_id=read.party_id,
+        uid=read.uid,
+        type=read.type,
+        contract_id=read.contract_id,
+    ).wire()
+
+
+def whereabouts(
+    db: Connection, station: str, evse: int | None, connector: int | None, location: int | None = None
+) -> dict[str, Any]:
+    """The columns that say where a Session is: ``#NA`` where the station has not said yet."""
+    spot = {"station": station, "station_evse": evse, "station_connector": connector}
+    anywhere = evse is None and connector is None
+    place = None if anywhere else topology.place_of(db, station, evse, connector)
+    if place is None:
+        return spot | {"location": location, "evse_uid": NOT_AVAILABLE, "connector_id": NOT_AVAILABLE}
+    return spot | {"location": place.location, "evse_uid": place.evse_uid, "connector_id": place.connector_id}
+
+
+def usage(db: Connection, row: RowMapping, until: datetime) -> list[Stretch]:
+    """All that was done in a Session: the reservation, if it began with one, then what the station measured."""
+    began = row["start_date_time"] if row["transaction_id"] is not None else until
+    reserved_ = [Stretch(start=row["created_at"], end=began, activity=Activity.RESERVATION)]
+    kept = reserved_ if row["reservation"] is not None and row["created_at"] < began else []
+    if row["transaction_id"] is None:
+        return kept
+    return kept + metering.stretches(transactions.messages(db, row["id"]), began, max(began, until))
+
+
+def views(
+    db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
+) -> tuple[int, list[Session]]:
+    """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
+    total, rows = sessions.page(db, partner, party, cpo_id, wanted)
+    return total, [view(db, row) for row in rows]
+
+
+def view(db: Connection, row: RowMapping) -> Session:
+    """A Session as OCPI tells it, in the newest version's words; ``row`` is one of ``gateway.store.sessions.page``."""
+    finished = row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
+    until = row["end_date_time"] or transactions.last_told(db, row["id"]) or row["last_updated"]
+    done = usage(db, row, until)
+    return Session(
+        country_code=row["cpo_country"],
+        party_id=row["cpo_party"],
+        id=row["session_id"],
+        start_date_time=row["start_date_time"],
+        end_date_time=row["end_date_time"] if finished else None,
+        kwh=row["kwh"],
+        cdr_token=CdrToken.model_validate(row["cdr_token"]),
+        auth_method=AuthMethod(row["auth_method"]),
+        authorization_reference=row["authorization_reference"],
+        location_id=row["location_id"] or NOT_AVAILABLE,
+        evse_uid=row["evse_uid"],
+        connector_id=row["connector_id"],
+        currency=row["currency"],
+        charging_periods=metering.periods(done, finished),
+        status=row["state"],
+        last_updated=row["last_updated"],
+    )
+
+
+def same_spot(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> bool:
+    """Two (EVSE, connector) of a station are one place; 1.6 has only connectors, and 2.x may leave them out."""
+    if one[0] is not None and other[0] is not None:
+        return one[0] == other[0]
+    return one[1] is not None and one[1] == other[1]
+
+
+def _asked(order: RequestStart) -> dict[str, Any]:
+    return {"remote_start_id": order.remote_start_id, "group_key": fold(order.group.value) if order.group else None}
+
+
+def _of_reservation(db: Connection, held: RowMapping) -> RowMapping | None:
+    """The Session of this reservation, or of the one that the party gave up for it at another station."""
+    before = [one["id"] for one in ledger.given_up(db, held)]
+    found = (transactions.of_reservation(db, one) for one in [held["id"], *reversed(before)])
+    return next((one for one in found if one is not None), None)
+
+
+def _reserved_for(db: Connection, command: RowMapping, order: RequestStart) -> RowMapping | None:
+    """The Session of the reservation that this start will use."""
+    names = [order.id_token.value, *([order.group.value] if order.group else [])]
+    mine = (command["partner"], Party(command["from_country"], command["from_party"]).key)
+    for held in ledger.live_for_token(db, command["station"], names):
+        spots = (held["station_evse"], held["station_connector"]), (order.evse, order.connector)
+        here = (None, None) in spots or same_spot(*spots)
+        if held["state"] == ReservationState.ACTIVE and here and (held["partner"], held["party_key"]) == mine:
+            return transactions.of_reservation(db, held["id"])
+    return None
+
+
+def _connection_timeout(db: Connection, station: str, rules: Rules) -> timedelta:
+    subprotocol, abilities = stations.abilities(db, [station])[station]
+    dialect = DIALECTS.get(subprotocol or "")
+    seconds = dialect.connection_timeout(abilities) if dialect is not None and abilities else None
+    return rules.settings.connection_timeout if seconds is None else timedelta(seconds=seconds)

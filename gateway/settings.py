@@ -102,6 +102,14 @@ class Settings(BaseSettings):
     reservation_grace: Seconds = timedelta(seconds=30)
     #: Pause before a clean-up CancelReservation is tried again.
     cleanup_pause: SomeSeconds = timedelta(seconds=30)
+    #: How long a driver has to plug in after a start, where the station does not tell.
+    connection_timeout: SomeSeconds = timedelta(seconds=120)
+    #: How long after that a start that became no transaction is given up.
+    connection_margin: Seconds = timedelta(seconds=30)
+    #: How long a transaction that has ended waits for messages before its end that have not come.
+    transaction_patience: Seconds = timedelta(hours=24)
+    #: How often at most a partner is told that a charge goes on; a change of state is told at once.
+    session_pause: Seconds = timedelta(seconds=30)
     #: RemoteStart Rejected without a known cause: OCPI's enumeration says REJECTED, its diagram FAILED.
     start_refused: Literal["REJECTED", "FAILED"] = "REJECTED"
     #: How long a station waits at most for an eMSP's word on a card.

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from gateway import authorization, charging, conclusions, reservations, stations
+from gateway import authorization, charging, conclusions, reservations, stations, stopping
 from gateway.bell import Job
 from gateway.house import Rules, utc_now
 from gateway.office import Office
@@ -12,6 +12,8 @@ from ocpp_bridge.answers import Answer
 from ocpp_bridge.desk import Admission, Claimed
 from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
 from ocpp_bridge.orders import IdToken
+
+AVAILABLE = "Available"
 
 
 class HouseDesk:
@@ -54,9 +56,10 @@ class HouseDesk:
         return await self._store.read(authorization.authorize, station, id_token, utc_now())
 
     async def transaction(self, station: str, event: TransactionChanged) -> TransactionAnswer:
-        answer, concluded = await self._store.write(_transaction, station, event, self._rules)
+        noted, concluded = await self._store.write(_transaction, station, event, self._rules)
         await self._office.ring(Job.CONCLUDE, concluded)
-        return answer
+        await self._office.ring(Job.DISPATCH, noted.dispatch)
+        return noted.answer
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
         concluded = await self._store.write(_status_changed, station, event, self._rules)
@@ -76,7 +79,7 @@ def _claim_one(db: Connection, station: str) -> Sendable | None:
 
 def _transaction(
     db: Connection, station: str, event: TransactionChanged, rules: Rules
-) -> tuple[TransactionAnswer, list[int]]:
+) -> tuple[charging.Noted, list[int]]:
     answered = _judged(db, station, rules)
     return charging.transaction(db, station, event, rules, utc_now()), answered
 
@@ -88,6 +91,8 @@ def _reservation_ended(db: Connection, station: str, number: int, update: str, r
 
 def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> list[int]:
     answered = _judged(db, station, rules)
+    if event.status == AVAILABLE:
+        stopping.seen_free(db, station, event.evse, event.connector, rules, utc_now())
     return answered + stations.status_changed(db, station, event, rules, utc_now())
 
 

@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
-from gateway import callbacks, reservations
+from gateway import callbacks, charging, reservations, sessions
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.store import commands
@@ -68,4 +68,6 @@ async def _deliver(office: Office) -> None:
 
 def _keep_house(db: Connection, office: Office) -> list[int]:
     reservations.expire(db, office.rules, utc_now())
+    sessions.lapse(db, office.rules, utc_now())
+    charging.close(db, office.rules, utc_now())
     return reservations.clean(db, office.rules, utc_now())

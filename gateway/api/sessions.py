@@ -5,8 +5,7 @@ from fastapi import APIRouter, Request, Response
 from gateway.api.answers import answer
 from gateway.api.callers import office_of, parties
 from gateway.api.documents import PAGED
-from gateway.charging import render
-from gateway.store import sessions
+from gateway.sessions import views
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
 from ocpi.headers import read_routing
@@ -26,10 +25,10 @@ def router_for(dialect: Dialect) -> APIRouter:
         named = read_routing(request.headers).from_
         party = (named.country_code, named.party_id) if named is not None else None
         office = office_of(request)
-        total, rows = await office.store.read(sessions.page, partner.id, party, ends.cpo.id, page)
-        told = answer([dialect.render_session(render(row)) for row in rows])
+        total, found = await office.store.read(views, partner.id, party, ends.cpo.id, page)
+        told = answer([dialect.render_session(one) for one in found])
         url = f"{office.rules.settings.public_url.rstrip('/')}{request.url.path}?{request.url.query}"
-        told.headers.update(page_headers(url, page, len(rows), total, LARGEST_PAGE))
+        told.headers.update(page_headers(url, page, len(found), total, LARGEST_PAGE))
         return told
 
     return router

@@ -82,6 +82,7 @@ _QUEUED = (
 _OLDEST = (
     select(func.min(command.c.id))
     .where(command.c.station.in_(_STATIONS), _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
+    .where(command.c.order.is_not(None))  # a STOP_SESSION may have to wait for its transaction's id
     .group_by(command.c.station)
 )
 _CLAIM = (
@@ -231,6 +232,7 @@ def due(db: Connection, now: datetime, rung_before: datetime, most: int) -> tupl
     stuck = and_(
         command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]),
         command.c.ending.is_(None),
+        command.c.order.is_not(None),
         func.coalesce(command.c.dispatched_at, command.c.received_at) <= rung_before,
     )
     ring = select(command.c.id).where(_OPEN, ~ripe, stuck).order_by(command.c.id).limit(most)
@@ -257,6 +259,18 @@ def open_for_reservation(db: Connection, reservation_id: int, type_: str | None 
     if type_ is not None:
         asked = asked.where(command.c.type == type_)
     return db.execute(asked).first() is not None
+
+
+def given_since(db: Connection, station: str, type_: str, since: datetime) -> bool:
+    """The house gave the station an order of that type already."""
+    mine = select(command.c.id).where(command.c.station == station, command.c.partner.is_(None))
+    return db.execute(mine.where(command.c.type == type_, command.c.received_at >= since).limit(1)).first() is not None
+
+
+def give_back(db: Connection, command_id: int, answer: Answer, now: datetime) -> None:
+    """Write down of an order that was claimed in this very transaction why it is not sent after all."""
+    unsent = update(command).where(command.c.id == command_id, command.c.state == CommandState.SENT)
+    db.execute(unsent.values(sent_at=None, **_ended(answer, now)))
 
 
 def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:

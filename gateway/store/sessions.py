@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
 from gateway.store.rows import cpo, location, session
@@ -21,13 +21,9 @@ def by_pk(db: Connection, session_pk: int) -> RowMapping:
     return db.execute(select(session).where(session.c.id == session_pk)).mappings().one()
 
 
-def by_transaction(db: Connection, station: str, transaction_id: str) -> RowMapping | None:
-    asked = select(session).where(session.c.station == station, session.c.transaction_id == transaction_id)
-    return db.execute(asked).mappings().first()
-
-
-def by_start_key(db: Connection, start_key: str) -> RowMapping | None:
-    return db.execute(select(session).where(session.c.start_key == start_key)).mappings().first()
+def of_command(db: Connection, command_id: int) -> RowMapping | None:
+    """The Session that a command began."""
+    return db.execute(select(session).where(session.c.command == command_id)).mappings().first()
 
 
 def has_ended(db: Connection, session_pk: int) -> bool:
@@ -53,21 +49,6 @@ def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime,
         .values(state=wanted, last_updated=now, **values)
     )
     return db.execute(moved).rowcount == 1
-
-
-def running_at(
-    db: Connection, station: str, station_evse: int | None, station_connector: int | None
-) -> Sequence[RowMapping]:
-    """Transactions that run at an EVSE (1.6: at a connector)."""
-    # 1.6 tells connectors only; a 2.x transaction may be anywhere before its EVSE is told.
-    connector = or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None))
-    here = and_(session.c.station_evse.is_(None), connector)
-    if station_evse is not None:
-        here = or_(session.c.station_evse == station_evse, here)
-    asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
-    if (station_evse, station_connector) != (None, None):
-        asked = asked.where(here)
-    return db.execute(asked).mappings().all()
 
 
 def runs_for(db: Connection, station: str, command: int) -> bool:

@@ -62,8 +62,12 @@ def _running() -> Any:
     return text("state = 'ACTIVE'")
 
 
-def _due() -> Any:
-    return text("due_at IS NOT NULL")
+def _has(column: str) -> Any:
+    return text(f"{column} IS NOT NULL")
+
+
+def _pending() -> Any:
+    return text("state = 'PENDING'")
 
 
 def _unfinished() -> Any:
@@ -227,6 +231,7 @@ class Command(SQLModel, table=True):
             "command_waiting", "station", "id",
             sqlite_where=_open(), postgresql_where=_open(),
         ),
+        Index("command_of_session", "session", sqlite_where=_has("session"), postgresql_where=_has("session")),
     )  # fmt: skip
 
     id: int | None = _id()
@@ -426,6 +431,8 @@ class Session(SQLModel, table=True):
         UniqueConstraint("station", "transaction_id"),
         Index("session_running", "station", sqlite_where=_running(), postgresql_where=_running()),
         Index("session_unfinished", "station", sqlite_where=_unfinished(), postgresql_where=_unfinished()),
+        Index("session_pending", "pending_until", sqlite_where=_pending(), postgresql_where=_pending()),
+        Index("session_closing", "closes_at", sqlite_where=_has("closes_at"), postgresql_where=_has("closes_at")),
     )
 
     id: int | None = _id()
@@ -446,7 +453,7 @@ class Session(SQLModel, table=True):
     evse_uid: str = Field(default="#NA", max_length=36)
     connector_id: str = Field(default="#NA", max_length=36)
     #: The START_SESSION (or RESERVE_NOW) behind it (no foreign key: commands refer to sessions too).
-    command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True))
+    command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True, index=True))
     reservation: int | None = _ref("reservation.id", optional=True, index=True)
     #: What the station was told, by which its transaction is known: 2.x says the number again, 1.6 the token.
     remote_start_id: int | None = None
@@ -534,7 +541,7 @@ class Push(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("module", "object"),
-        Index("push_due", "due_at", sqlite_where=_due(), postgresql_where=_due()),
+        Index("push_due", "due_at", sqlite_where=_has("due_at"), postgresql_where=_has("due_at")),
     )
 
     id: int | None = _id()

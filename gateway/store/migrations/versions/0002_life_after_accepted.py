@@ -188,6 +188,16 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('ACTIVE', 'PENDING', 'RESERVATION')"),
             postgresql_where=sa.text("state IN ('ACTIVE', 'PENDING', 'RESERVATION')"),
         )
+    for name, column, where in (
+        ("session_pending", "pending_until", "state = 'PENDING'"),
+        ("session_closing", "closes_at", "closes_at IS NOT NULL"),
+    ):
+        op.create_index(name, "session", [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    op.create_index("ix_session_command", "session", ["command"])
+    has_session = sa.text("session IS NOT NULL")
+    op.create_index(
+        "command_of_session", "command", ["session"], sqlite_where=has_session, postgresql_where=has_session
+    )
     _keep_meters()
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.drop_column("meter_last")
@@ -205,7 +215,7 @@ def _keep_meters() -> None:
         for key, wh, at in (("meter_start", start, row["start_date_time"]), ("meter_last", last, row["last_updated"])):
             told = {"session": row["id"], "key": key, "phase": "Updated", "at": at, "noted_at": at, "offline": False}
             blank = {"trigger": "", "charging_state": "", "stopped_reason": ""}
-            db.execute(event.insert().values(**told, **blank, readings=[{"register_wh": str(wh)}]))
+            db.execute(event.insert().values(**told, **blank, readings=[{"at": None, "register_wh": str(wh)}]))
 
 
 def downgrade() -> None:

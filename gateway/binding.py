@@ -1,0 +1,128 @@
+"""Binding: whose a transaction is, by what its station says of token, reservation and start."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from gateway import authorization, reservations, sessions
+from gateway.domain.lifecycle import LIVE, ReservationState
+from gateway.store import commands, topology, transactions
+from gateway.store import reservations as ledger
+from ocpi.types import fold
+from ocpp_bridge.events import TransactionChanged
+
+
+def claimed(
+    db: Connection, station: str, event: TransactionChanged, now: datetime
+) -> tuple[RowMapping | None, RowMapping | None]:
+    """The reservation that this transaction uses up, and the Session that waited for it."""
+    held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
+    if held is not None:
+        waiting = transactions.of_reservation(db, held["id"]) or waiting
+    used = held["id"] if held is not None else waiting["reservation"] if waiting is not None else None
+    if used is not None:
+        reservations.used(db, used, now)
+    return held, waiting
+
+
+def _awaited(db: Connection, station: str, event: TransactionChanged, now: datetime) -> RowMapping | None:
+    """The Session of the start that this transaction answers: by its number, else by station, connector and token."""
+    if event.remote_start_id is not None:
+        return transactions.asked_for(db, station, event.remote_start_id)
+    if event.id_token is None:
+        return None
+    names = [event.id_token.value, *_groups(db, station, event, now)]
+    spot = (event.evse, event.connector)
+    return transactions.asked_at(db, station, spot, [fold(name) for name in names], event.at or now)
+
+
+def _groups(db: Connection, station: str, event: TransactionChanged, now: datetime) -> list[str]:
+    assert event.id_token is not None
+    known = authorization.permissions(db, station, event.id_token.value, now)
+    return [one["group_id_token"] for one in known if one["group_id_token"]]
+
+
+def of_presented_card(db: Connection, waiting: RowMapping, event: TransactionChanged, now: datetime) -> dict[str, Any]:
+    """Another card of the group used the reservation or start: the Session is of the card that was presented."""
+    if event.id_token is None or fold(event.id_token.value) == waiting["token_key"]:
+        return {}
+    for known in authorization.permissions(db, waiting["station"], event.id_token.value, now):
+        if known["partner"] == waiting["partner"]:
+            reference = known["authorization_reference"] or waiting["authorization_reference"]
+            return {
+                "cdr_token": sessions.cdr_token(known["token"]),
+                "auth_method": known["auth_method"],
+                "authorization_reference": reference,
+            }
+    return {}
+
+
+def owner(
+    db: Connection, station: str, event: TransactionChanged, held: RowMapping | None, now: datetime
+) -> dict[str, Any]:
+    """The eMSP that authorised the token here, and the reservation that this charge uses up."""
+    if event.id_token is None:
+        return {}
+    used = {"reservation": held["id"]} if held is not None else {}
+    permitted = authorization.permissions(db, station, event.id_token.value, now)
+    if not permitted:
+        return used
+    known, cpo = _meant(db, permitted, held, event.remote_start_id)
+    return used | {
+        "partner": known["partner"],
+        "from_country": known["from_country"],
+        "from_party": known["from_party"],
+        "cpo": cpo,
+        "command": known["command"],
+        "token_key": fold(event.id_token.value),
+        "cdr_token": sessions.cdr_token(known["token"]),
+        "auth_method": known["auth_method"],
+        "authorization_reference": known["authorization_reference"],
+    }
+
+
+def _meant(
+    db: Connection, permitted: list[RowMapping], held: RowMapping | None, remote_start_id: int | None
+) -> tuple[RowMapping, int | None]:
+    """Of several eMSPs that authorised the card: whose reservation or start it is, else the newest; and our party."""
+    of_reservation = (held["partner"], held["party_key"]) if held is not None else None
+    found = []
+    for one in permitted:
+        command = commands.by_id(db, one["command"]) if one["command"] is not None else None
+        order = (command["order"] or {}) if command is not None else {}
+        started = remote_start_id is not None and order.get("remote_start_id") == remote_start_id
+        cpo = topology.cpo_of(db, command["to_country"], command["to_party"]) if command is not None else one["cpo"]
+        found.append((authorization.owner(one) == of_reservation, started, one, cpo))
+    _, _, known, cpo = max(found, key=lambda one: one[:2])
+    return known, cpo
+
+
+def _reservation(db: Connection, station: str, event: TransactionChanged, now: datetime) -> RowMapping | None:
+    """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (1.6 §5.13)."""
+    if event.id_token is None:
+        return None
+    permitted = authorization.permissions(db, station, event.id_token.value, now)
+    if event.reservation is not None:
+        named = ledger.at_station(db, station, event.reservation)
+        if named is not None and _may_be_used(named, event, permitted, now):
+            return named
+    names = [event.id_token.value, *(one["group_id_token"] or "" for one in permitted)]
+    for held in ledger.live_for_token(db, station, names):
+        here = (held["station_evse"], held["station_connector"])
+        if held["state"] == ReservationState.ACTIVE and (
+            here == (None, None) or sessions.same_spot(here, (event.evse, event.connector))
+        ):
+            return held
+    return None
+
+
+def _may_be_used(held: RowMapping, event: TransactionChanged, permitted: list[RowMapping], now: datetime) -> bool:
+    """In its time, though it be told late; and not with the card of another eMSP, whatever number the station says."""
+    state = ReservationState(held["state"])
+    in_time = state in LIVE or (state is ReservationState.EXPIRED and (event.at or now) < held["expiry_date"])
+    assert event.id_token is not None
+    own = fold(held["id_token"]) == fold(event.id_token.value) or not permitted
+    return in_time and (
+        own or any(authorization.owner(one) == (held["partner"], held["party_key"]) for one in permitted)
+    )

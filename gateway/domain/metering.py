@@ -1,0 +1,186 @@
+"""Metering: what a station's messages about one transaction say of energy and time, in whatever order they came."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from gateway.domain.usage import Activity, Stretch
+from ocpi.sessions import CdrDimension, CdrDimensionType, ChargingPeriod
+from ocpp_bridge.events import Phase, Reading
+
+#: A Session's period is told when it is at least this long: enough for a driver to see it move (mod_sessions §Session).
+PERIOD = timedelta(minutes=5)
+#: 2.x ChargingStateEnumType; 1.6 has none.
+_CHARGING = "Charging"
+_HOUR = Decimal(3600)
+_KILO = Decimal(1000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One message about a transaction."""
+
+    #: UTC, of the station's clock.
+    at: datetime
+    phase: Phase
+    #: 2.x seqNo.
+    seq: int | None = None
+    charging_state: str = ""
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Register:
+    """Wh taken since the first reading, at one moment."""
+
+    at: datetime
+    wh: Decimal
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """As the station made them: 2.x counts its messages, 1.6 has only its clock."""
+    return sorted(messages, key=lambda one: (one.seq if one.seq is not None else -1, one.at))
+
+
+def is_complete(messages: Sequence[Message]) -> bool:
+    """All that the station has to tell is here: from Started to Ended with no number missing (2.x E01.FR.07)."""
+    told = in_order(messages)
+    numbers = [one.seq for one in told if one.seq is not None]
+    if not numbers:
+        return any(one.phase is Phase.ENDED for one in told)
+    whole = numbers[-1] - numbers[0] == len(numbers) - 1
+    return whole and told[0].phase is Phase.STARTED and told[-1].phase is Phase.ENDED
+
+
+def energy(messages: Sequence[Message]) -> Decimal:
+    """kWh taken so far."""
+    registers = _registers(in_order(messages))
+    return registers[-1].wh / _KILO if registers else Decimal(0)
+
+
+def stretches(messages: Sequence[Message], start: datetime, end: datetime) -> list[Stretch]:
+    """What was done from ``start`` to ``end`` (UTC): charging or parking, with the energy of each stretch.
+
+    A station that tells no chargingState is taken to charge, except between two readings that are the same.
+    """
+    told = in_order(messages)
+    registers = [_clamped(one, start, end) for one in _registers(told)]
+    states = [(min(max(one.at, start), end), one.charging_state) for one in told if one.charging_state]
+    times = sorted({start, end, *(one.at for one in registers), *(at for at, _ in states)})
+    since = [at for at, _ in states]
+    blank = [_Blank(a, b, _state_at(states, bisect_right(since, a))) for a, b in pairwise(times)]
+    return _filled(blank, registers)
+
+
+def periods(done: Sequence[Stretch], finished: bool) -> tuple[ChargingPeriod, ...]:
+    """A Session's periods: one never changes once it was told, so the last is told when the Session is finished."""
+    groups: list[list[Stretch]] = []
+    for stretch in done:
+        if groups and groups[-1][0].activity is stretch.activity and stretch.start - groups[-1][0].start < PERIOD:
+            groups[-1].append(stretch)
+        else:
+            groups.append([stretch])
+    if groups and not finished:
+        groups.pop()
+    return tuple(_period(group) for group in groups)
+
+
+def hours(duration: timedelta) -> Decimal:
+    return Decimal(duration // timedelta(microseconds=1)) / 1_000_000 / _HOUR
+
+
+_TIME_OF = {
+    Activity.CHARGING: CdrDimensionType.TIME,
+    Activity.PARKING: CdrDimensionType.PARKING_TIME,
+    Activity.RESERVATION: CdrDimensionType.RESERVATION_TIME,
+}
+
+
+def _period(group: Sequence[Stretch]) -> ChargingPeriod:
+    taken = sum((stretch.energy for stretch in group), Decimal(0))
+    time = CdrDimension(type=_TIME_OF[group[0].activity], volume=hours(group[-1].end - group[0].start))
+    energy_ = [CdrDimension(type=CdrDimensionType.ENERGY, volume=taken)] if taken else []
+    return ChargingPeriod(start_date_time=group[0].start, dimensions=(*energy_, time))
+
+
+def _registers(told: Sequence[Message]) -> list[_Register]:
+    """The readings of the import register, those of a meter that runs backwards left out; else the intervals' sum."""
+    readings = [(reading.at or one.at, reading) for one in told for reading in one.readings]
+    known = [(at, reading.register_wh) for at, reading in readings if reading.register_wh is not None]
+    if known:
+        return _rising(known)
+    summed = Decimal(0)
+    found: list[_Register] = []
+    for at, reading in readings:
+        if reading.interval_wh is not None:
+            # The first one tells of time before it too: what it brought is counted from the beginning.
+            found = found or [_Register(at=told[0].at, wh=Decimal(0))]
+            summed += max(Decimal(0), reading.interval_wh)
+            found.append(_Register(at=at, wh=summed))
+    return found
+
+
+def _rising(known: Sequence[tuple[datetime, Decimal]]) -> list[_Register]:
+    first, highest = known[0][1], known[0][1]
+    found = []
+    for at, wh in known:
+        if wh >= highest:
+            highest = wh
+            found.append(_Register(at=at, wh=wh - first))
+    return found
+
+
+def _clamped(register: _Register, start: datetime, end: datetime) -> _Register:
+    return _Register(at=min(max(register.at, start), end), wh=register.wh)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blank:
+    """A stretch of which the energy is not known yet; ``charging`` None: nobody said."""
+
+    start: datetime
+    end: datetime
+    charging: bool | None
+
+    @property
+    def lasts(self) -> Decimal:
+        return hours(self.end - self.start)
+
+
+def _state_at(states: Sequence[tuple[datetime, str]], known: int) -> bool | None:
+    return states[known - 1][1] == _CHARGING if known else None
+
+
+def _filled(blank: Sequence[_Blank], registers: Sequence[_Register]) -> list[Stretch]:
+    """Between two readings the energy goes where charging was told, evenly; where nothing was told, over all of it."""
+    taken: dict[_Blank, Decimal] = {}
+    for before, after in pairwise(registers):
+        between = [one for one in blank if before.at <= one.start and one.end <= after.at]
+        eager = [one for one in between if one.charging] or [one for one in between if one.charging is None] or between
+        shares = _shared(after.wh - before.wh, [one.lasts for one in eager])
+        taken |= {one: taken.get(one, Decimal(0)) for one in between}
+        for one, share in zip(eager, shares, strict=True):
+            taken[one] += share
+    if blank and len(registers) > 1 and (lost := registers[-1].wh - sum(taken.values(), Decimal(0))):
+        taken[blank[0]] = taken.get(blank[0], Decimal(0)) + lost  # readings of one moment that differ
+    return [
+        Stretch(start=one.start, end=one.end, activity=_activity(one, taken), energy=taken.get(one, Decimal(0)) / _KILO)
+        for one in blank
+    ]
+
+
+def _activity(one: _Blank, taken: dict[_Blank, Decimal]) -> Activity:
+    charging = taken.get(one) != 0 if one.charging is None else one.charging
+    return Activity.CHARGING if charging else Activity.PARKING
+
+
+def _shared(whole: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+    """``whole`` in parts as large as ``weights`` say; the last takes what rounding leaves, so that the sum is exact."""
+    total = sum(weights, Decimal(0))
+    if not weights or not total:
+        return [Decimal(0)] * len(weights)
+    parts = [whole * weight / total for weight in weights[:-1]]
+    return [*parts, whole - sum(parts, Decimal(0))]

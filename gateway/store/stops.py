@@ -1,0 +1,23 @@
+"""Stops: every query about STOP_SESSIONs that wait for the id of their Session's transaction."""
+
+from sqlalchemy import Connection, select, update
+
+from gateway.domain.lifecycle import CommandState
+from gateway.store.rows import command
+from ocpp_bridge.orders import ORDER, Order
+
+#: A STOP_SESSION without an order cannot be sent yet.
+_WAITS = command.c.order.is_(None)
+
+
+def give_orders(db: Connection, session_pk: int, order: Order) -> list[int]:
+    """Those that wait may be sent now; their ids."""
+    waiting = update(command).where(command.c.session == session_pk, _WAITS)
+    given = waiting.where(command.c.state != CommandState.CONCLUDED).values(order=ORDER.dump_python(order, mode="json"))
+    return list(db.execute(given.returning(command.c.id)).scalars())
+
+
+def failed(db: Connection, session_pk: int) -> bool:
+    """One waited until its time was over."""
+    asked = select(command.c.id).where(command.c.session == session_pk, _WAITS, command.c.result.is_not(None))
+    return db.execute(asked.limit(1)).first() is not None

@@ -1,0 +1,119 @@
+"""Transactions: every query that finds what a station's message is about, and the messages themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, update
+
+from gateway.domain.lifecycle import SessionState
+from gateway.domain.metering import Message
+from gateway.store.rows import session, transaction_event
+from gateway.store.statements import put_once
+from ocpp_bridge.events import READINGS, Phase
+
+_OF_SESSION = select(transaction_event).where(transaction_event.c.session == bindparam("session_"))
+
+
+def note(db: Connection, row: dict[str, Any]) -> bool:
+    """A message about a transaction; False when it was noted before."""
+    return put_once(db, transaction_event, row)
+
+
+def messages(db: Connection, session_pk: int) -> list[Message]:
+    """All that was told of the Session's transaction, in the order in which it came."""
+    found = db.execute(_OF_SESSION.order_by(transaction_event.c.id), {"session_": session_pk}).mappings()
+    return [
+        Message(
+            at=row["at"],
+            phase=Phase(row["phase"]),
+            seq=row["seq"],
+            charging_state=row["charging_state"],
+            readings=READINGS.validate_python(row["readings"]),
+        )
+        for row in found
+    ]
+
+
+def by_id(db: Connection, station: str, transaction_id: str) -> RowMapping | None:
+    asked = select(session).where(session.c.station == station, session.c.transaction_id == transaction_id)
+    return db.execute(asked).mappings().first()
+
+
+def by_start_key(db: Connection, start_key: str) -> RowMapping | None:
+    return db.execute(select(session).where(session.c.start_key == start_key)).mappings().first()
+
+
+def running_at(
+    db: Connection, station: str, station_evse: int | None, station_connector: int | None
+) -> Sequence[RowMapping]:
+    """Transactions that run at an EVSE (1.6: at a connector); at neither: at the station."""
+    asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
+    if (station_evse, station_connector) != (None, None):
+        asked = asked.where(_here(station_evse, station_connector))
+    return db.execute(asked).mappings().all()
+
+
+def asked_for(db: Connection, station: str, remote_start_id: int) -> RowMapping | None:
+    """The Session, without a transaction yet, whose start told the station this number."""
+    asked = select(session).where(_WAITS, session.c.station == station, session.c.remote_start_id == remote_start_id)
+    return db.execute(asked).mappings().first()
+
+
+def asked_at(
+    db: Connection, station: str, spot: tuple[int | None, int | None], keys: Sequence[str], at: datetime
+) -> RowMapping | None:
+    """The oldest start that waits for one of these tokens there, and may still become a transaction at ``at``."""
+    asked = (
+        select(session)
+        .where(session.c.station == station, session.c.state == SessionState.PENDING)
+        .where(or_(session.c.token_key.in_(keys), session.c.group_key.in_(keys)))
+        .where(or_(session.c.pending_until.is_(None), session.c.pending_until >= at))
+        .where(or_(_here(*spot), session.c.station_connector.is_(None)))
+        .order_by(session.c.id)
+    )
+    return db.execute(asked).mappings().first()
+
+
+def of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
+    """The Session of a reservation that is not used yet."""
+    asked = select(session).where(session.c.reservation == reservation_id, session.c.state == SessionState.RESERVATION)
+    return db.execute(asked).mappings().first()
+
+
+def take_over(db: Connection, from_pk: int, to_pk: int) -> None:
+    """A transaction of which nobody knew whose it is turns out to be that of another Session."""
+    db.execute(update(transaction_event).where(transaction_event.c.session == from_pk).values(session=to_pk))
+    db.execute(delete(session).where(session.c.id == from_pk))
+
+
+def lapsed(db: Connection, now: datetime, most: int = 100) -> list[int]:
+    """Starts that became no transaction in their time."""
+    asked = select(session.c.id).where(_PENDING, session.c.pending_until <= now)
+    return list(db.execute(asked.limit(most)).scalars())
+
+
+def to_close(db: Connection, now: datetime, most: int = 100) -> list[int]:
+    """Transactions that ended, and whose missing messages have not come in their time."""
+    asked = select(session.c.id).where(session.c.state == SessionState.ACTIVE, session.c.closes_at <= now)
+    return list(db.execute(asked.limit(most)).scalars())
+
+
+def last_told(db: Connection, session_pk: int) -> datetime | None:
+    """The time of the newest message."""
+    asked = select(func.max(transaction_event.c.at)).where(transaction_event.c.session == session_pk)
+    found: datetime | None = db.execute(asked).scalar_one_or_none()
+    return found
+
+
+#: Spelt out as in the index's own condition, or the database does not see that it serves.
+_PENDING = session.c.state == bindparam("pending", SessionState.PENDING, literal_execute=True)
+#: No transaction yet.
+_WAITS = session.c.state.in_([SessionState.PENDING, SessionState.RESERVATION])
+
+
+def _here(station_evse: int | None, station_connector: int | None) -> Any:
+    """1.6 tells connectors only; a 2.x transaction may be anywhere before its EVSE is told."""
+    connector = or_(session.c.station_connector == station_connector, session.c.station_connector.is_(None))
+    here = and_(session.c.station_evse.is_(None), connector)
+    return here if station_evse is None else or_(session.c.station_evse == station_evse, here)
