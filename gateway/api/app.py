@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from gateway.api import commands, health, sessions, versions
+from gateway.api import cdrs, commands, health, sessions, tariffs, versions
 from gateway.api.answers import answer, failure
 from gateway.api.callers import Unknown
 from gateway.api.commands import NotJson
@@ -36,7 +36,8 @@ def create_app(office: Office) -> ASGIApp:
 
 
 def routers_of(dialect: Dialect) -> list[APIRouter]:
-    return [versions.details_router(dialect), commands.router_for(dialect), sessions.router_for(dialect)]
+    modules = (cdrs, commands, sessions, tariffs)
+    return [versions.details_router(dialect), *(module.router_for(dialect) for module in modules)]
 
 
 def documents() -> dict[str, dict[str, object]]:

@@ -18,15 +18,16 @@ _ERROR = {"application/json": {"schema": {"$ref": _REF.format(model="Envelope")}
 _MESSAGE_IDS = (REQUEST_ID, CORRELATION_ID)
 _ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
 
-#: What every list GET takes (transport_and_format §Paginated Request); Sessions alone insists on ``date_from``.
-PAGED: dict[str, Any] = {
-    "parameters": [
-        {"name": "date_from", "in": "query", "required": True, "schema": {"type": "string", "format": "date-time"}},
-        {"name": "date_to", "in": "query", "schema": {"type": "string", "format": "date-time"}},
-        {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0}},
-        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}},
-    ]
-}
+_DATE_FROM = {"name": "date_from", "in": "query", "schema": {"type": "string", "format": "date-time"}}
+_PAGE = [
+    {"name": "date_to", "in": "query", "schema": {"type": "string", "format": "date-time"}},
+    {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0}},
+    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+]
+#: What every list GET takes (transport_and_format §Paginated Request).
+PAGED: dict[str, Any] = {"parameters": [_DATE_FROM, *_PAGE]}
+#: Sessions alone insists on ``date_from`` (mod_sessions §GET).
+PAGED_FROM: dict[str, Any] = {"parameters": [_DATE_FROM | {"required": True}, *_PAGE]}
 
 
 def command(model: type[Model]) -> dict[str, Any]:

@@ -10,7 +10,12 @@ from ocpi.envelope import Envelope
 from ocpi.versions import Endpoint, InterfaceRole, ModuleID, Version, VersionDetails
 
 #: The modules that are served, and as what.
-MODULES = {ModuleID.COMMANDS: InterfaceRole.RECEIVER, ModuleID.SESSIONS: InterfaceRole.SENDER}
+MODULES = {
+    ModuleID.CDRS: InterfaceRole.SENDER,
+    ModuleID.COMMANDS: InterfaceRole.RECEIVER,
+    ModuleID.SESSIONS: InterfaceRole.SENDER,
+    ModuleID.TARIFFS: InterfaceRole.SENDER,
+}
 
 
 def versions_router() -> APIRouter:
