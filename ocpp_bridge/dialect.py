@@ -96,6 +96,8 @@ class Dialect:
     ears: Mapping[str, Ear]
     #: Every action that a station may send as a SEND, which is never answered.
     sends: Mapping[str, Ear] = field(default_factory=dict)
+    #: The names of what AskAbilities asks for.
+    abilities: tuple[str, ...]
     #: Does the station take reservations at all?
     reserves: Told
     #: Does the station take reservations that name no EVSE?

@@ -109,7 +109,7 @@ class AskStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class AskBoot:
-    """Have BootNotification sent again (TriggerMessage)."""
+    """Have BootNotification sent again (TriggerMessage); a 2.x station that is accepted rejects it (F06.FR.17)."""
 
     kind: Literal["AskBoot"] = "AskBoot"
 

@@ -201,6 +201,7 @@ DIALECT = Dialect(
     schemas=Schemas("ocpp.v16", request_suffix=""),
     verbs=VERBS,
     ears=EARS,
+    abilities=ABILITIES,
     reserves=reserves,
     whole_station=whole_station,
     authorizes_remote_starts=authorizes_remote_starts,

@@ -274,6 +274,7 @@ def dialect(subprotocol: str, package: str) -> Dialect:
         schemas=Schemas(package, request_suffix="Request"),
         verbs=VERBS,
         ears=EARS,
+        abilities=ABILITIES,
         reserves=reserves,
         whole_station=whole_station,
         authorizes_remote_starts=authorizes_remote_starts,

@@ -21,7 +21,7 @@ app = typer.Typer(help="Simulated stations and eMSPs, for trying things out.", n
 #: The plugs of the simulated EVSEs, in turn (2.x ConnectorEnumType).
 _PLUGS = ("cCCS2", "sType2")
 #: Faults whose value is a number.
-_COUNTED = frozenset({"slow", "late", "offline-queue", "status", "ocpi", "first-n-500"})
+_COUNTED = frozenset({"slow", "late", "offline-queue", "no-reservation-id", "status", "ocpi", "first-n-500"})
 
 
 def _known(faults: Mapping[str, str]) -> str:
@@ -62,6 +62,12 @@ def station(
         str | None, typer.Option(metavar="P", help="Its password; none for a station of security profile 0.")
     ] = None,
     evses: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many EVSEs it has, one plug each.")] = 2,
+    meter_interval: Annotated[
+        int, typer.Option(metavar="SECONDS", min=1, help="How often it tells a running transaction's meter values.")
+    ] = 60,
+    notify_event: Annotated[
+        bool, typer.Option("--notify-event", help="Tell statuses by NotifyEvent instead of StatusNotification (2.x).")
+    ] = False,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME", callback=_checked(STATION_FAULTS), help=_known(STATION_FAULTS))
     ] = None,
@@ -69,7 +75,10 @@ def station(
     """Be a charging station, and print every message."""
     layout = tuple((_PLUGS[number % len(_PLUGS)],) for number in range(evses))
     tls = ssl.create_default_context() if url.startswith("wss:") else None
-    options = {"url": url, "id": id_, "ocpp": ocpp, "password": password, "evses": layout, "tls": tls}
+    if notify_event and DIALECTS[ocpp].events is None:
+        raise typer.BadParameter(f"OCPP {ocpp} has no NotifyEvent", param_hint="--notify-event")
+    telling = {"meter_interval": meter_interval, "notify_event": notify_event}
+    options = {"url": url, "id": id_, "ocpp": ocpp, "password": password, "evses": layout, "tls": tls} | telling
     _until_interrupted(run_station, faults=fault or (), **options)
 
 

@@ -60,12 +60,13 @@ class Board:
         self.ledger.expire(self.around.clock())
         self.settle()
 
-    def announce(self, evses: Collection[Evse]) -> None:
-        """StatusNotification for every connector of these EVSEs."""
+    def announce(self, evses: Collection[Evse], connector: int | None = None) -> None:
+        """What every connector of these EVSEs shows, or only the one with this number within its EVSE."""
         held, now = self.ledger.held(), self.around.clock()
         for evse in evses:
             shown = self._told[evse.number] = evse.shown(evse.number in held)
-            self._notify(self.around.dialect.status(evse, shown, now))
+            asked = evse.connector_numbers() if connector is None else (connector,)
+            self._notify(self.around.dialect.status(evse, shown, now, asked))
 
     def announce_all(self) -> None:
         """The whole station, as after a boot or a reconnection."""
@@ -89,4 +90,4 @@ class Board:
 
     def _notify(self, payloads: Collection[Payload]) -> None:
         for payload in payloads:
-            self.around.outbox.put(Message(action="StatusNotification", build=partial(dict, payload)))
+            self.around.outbox.put(Message(action=self.around.dialect.status_action, build=partial(dict, payload)))

@@ -13,6 +13,9 @@ from gateway.simulators.hardware import Evse, Grant, Transaction
 from gateway.simulators.reservations import Condition
 from gateway.simulators.words import Judgement, Occasion, Payload, Phase
 
+#: TxStopPoints that are passed when the grant is taken away.
+ENDS_WITH_GRANT = frozenset({"Authorized", "PowerPathClosed"})
+
 
 class Charging:
     """The grants and transactions on one board."""
@@ -39,13 +42,29 @@ class Charging:
             self.finish(evse, "EVDisconnected", "EVCommunicationLost")
         self._board.settle()
 
+    def stop(self, evse: Evse, reason: str, trigger: str) -> None:
+        """Take the grant away; with TxStopPoint EVConnected the transaction lasts as long as the cable (F03.FR.02)."""
+        points, told = self._configuration.text(Meaning.STOP_POINT).split(","), evse.transaction
+        if told is None or not evse.plugged or "EVConnected" not in points or ENDS_WITH_GRANT & {*points}:
+            self.finish(evse, reason, trigger)
+            return
+        evse.end_charging(self._around.clock())
+        evse.grant = told.grant = None
+        told.charging, told.stopped = False, reason
+        self._tell(told, Phase.UPDATED, trigger)
+        self._dismiss(evse)
+
     def finish(self, evse: Evse, reason: str, trigger: str) -> None:
         """End the transaction and the grant."""
         if evse.transaction is not None:
             evse.end_charging(self._around.clock())
-            self._tell(evse.transaction, Phase.ENDED, trigger, reason)
+            self._tell(evse.transaction, Phase.ENDED, trigger, evse.transaction.stopped or reason)
         evse.transaction = evse.grant = None
         evse.finishing = evse.plugged
+        self._dismiss(evse)
+
+    def _dismiss(self, evse: Evse) -> None:
+        """Nothing keeps the simulated driver."""
         if evse.driverless:
             self._around.spawn(self._leave(evse))
         self._board.settle()
@@ -83,6 +102,11 @@ class Charging:
     def report(self, told: Transaction, trigger: str) -> None:
         self._tell(told, Phase.UPDATED, trigger)
 
+    def measure(self, evse: Evse) -> None:
+        """Tell what the meter shows, as was asked (F06.FR.06)."""
+        occasion = self._occasion(evse, Phase.UPDATED, "Trigger")
+        self._around.outbox.put(self._around.dialect.meter_values(evse, occasion))
+
     def find(self, transaction_id: str) -> Evse | None:
         """The EVSE where this transaction runs."""
         running = (evse for evse in self._board.evses.values() if evse.transaction)
@@ -116,18 +140,22 @@ class Charging:
             self._tell(told, Phase.UPDATED, "ChargingStateChanged")
 
     def _tell(self, told: Transaction, phase: Phase, trigger: str, stopped_reason: str = "") -> None:
-        now = self._around.clock()
-        occasion = Occasion(
-            phase=phase,
-            trigger=trigger,
-            at=now,
-            meter_wh=told.evse.meter(now),
-            offline=not self._around.outbox.gate.is_set(),
-            stopped_reason=stopped_reason,
-        )
+        occasion = self._occasion(told.evse, phase, trigger, stopped_reason)
         message = self._around.dialect.transaction(told, occasion)
         if message is not None:
             self._around.outbox.put(replace(message, heard=lambda answer: self._heard(told, answer)))
+
+    def _occasion(self, evse: Evse, phase: Phase, trigger: str, stopped_reason: str = "") -> Occasion:
+        now = self._around.clock()
+        return Occasion(
+            phase=phase,
+            trigger=trigger,
+            at=now,
+            meter_wh=evse.meter(now),
+            power_w=evse.power(),
+            offline=not self._around.outbox.gate.is_set(),
+            stopped_reason=stopped_reason,
+        )
 
     def _heard(self, told: Transaction, answer: Payload) -> None:
         """The CSMS's word on a transaction message: perhaps an id (1.6), perhaps a verdict on the token."""
@@ -156,5 +184,5 @@ class Charging:
 
     async def _leave(self, evse: Evse) -> None:
         await asyncio.sleep(self._around.pace)
-        if evse.driverless and evse.transaction is None:
+        if evse.driverless and evse.grant is None:
             self.unplug(evse)

@@ -16,6 +16,7 @@ class Meaning(StrEnum):
     METER_INTERVAL = "seconds between meter values"
     STOP_ON_INVALID = "stops a transaction whose token the CSMS refuses"
     START_POINT = "when a transaction starts"
+    STOP_POINT = "when a transaction ends"
     CONNECTORS = "how many connectors there are"
 
 

@@ -93,35 +93,39 @@ class Controller:
         waiting = [message.build().get("transactionInfo") for message in self._around.outbox.pending()]
         return any(info and transaction_id in (None, info["transactionId"]) for info in waiting)
 
-    def trigger(self, requested: str, evse: int | None) -> bool:
-        """Send it after the answer; False when there is no such trigger here."""
+    def trigger(self, requested: str, evse: int | None, connector: int | None = None) -> str:
+        """The answer to TriggerMessage; what was asked for follows it (F06.FR.04)."""
         chosen = [one for one in self.evses.values() if evse in (None, one.number)]
+        running = [one.transaction for one in chosen if one.transaction is not None]
         match requested:
             case "StatusNotification":
-                self.board.announce(chosen) if evse is not None else self.board.announce_all()
-            case "MeterValues" | "TransactionEvent":
+                self.board.announce(chosen, connector) if evse is not None else self.board.announce_all()
+            case "MeterValues":
                 for one in chosen:
-                    if one.transaction is not None:
-                        self.charging.report(one.transaction, "Trigger")
+                    self.charging.measure(one)
+            case "TransactionEvent":
+                for told in running:
+                    self.charging.report(told, "Trigger")
+                return "Accepted" if running else "Rejected"
             case "Heartbeat":
                 self._around.outbox.put(Message(action="Heartbeat", build=dict))
             case "BootNotification":
                 payload = self._around.dialect.boot(self._around.identity, "Triggered")
                 self._around.outbox.put(Message(action="BootNotification", build=lambda: payload))
             case _:
-                return False
-        return True
+                return "NotImplemented"
+        return "Accepted"
 
     async def present(self, evse: Evse, token: Token) -> bool:
         """A card at the reader: it stops its own transaction, or is granted leave to charge, or is refused."""
         running = evse.transaction
         if running is not None and running.grant is not None and _same(running.grant, token, None):
-            self.charging.finish(evse, "Local", "StopAuthorized")
+            self.charging.stop(evse, "Local", "StopAuthorized")
             return True
         permission = await self.authorize(token)
         grant = Grant(token=token, group=permission.group)
         if running is not None and running.grant is not None and _same(running.grant, token, permission.group):
-            self.charging.finish(evse, "Local", "StopAuthorized")
+            self.charging.stop(evse, "Local", "StopAuthorized")
             return True
         if not permission.accepted or self._cannot_start(evse, grant):
             return False
@@ -167,7 +171,7 @@ class Controller:
         """F01.FR.21 to FR.24."""
         if evse.out_of_order is not None:
             return _rejected("Unspecified", f"the EVSE is {evse.out_of_order}")
-        if evse.grant is not None:
+        if evse.grant is not None or (evse.transaction is not None and evse.transaction.stopped):
             return _rejected("TxInProgress")
         check = self.board.ledger.check(evse.number, grant.token.value, grant.group)
         if check in (Check.NOT_RESERVED, Check.RESERVED_FOR_TOKEN):
@@ -211,7 +215,7 @@ class Controller:
     async def _stop_soon(self, running: Transaction) -> None:
         await asyncio.sleep(self._around.pace)
         if running.evse.transaction is running:
-            self.charging.finish(running.evse, "Remote", "RemoteStop")
+            self.charging.stop(running.evse, "Remote", "RemoteStop")
 
     def set_order(self, evse: Evse, condition: Condition | None) -> None:
         self.charging.set_order(evse, condition)

@@ -1,6 +1,7 @@
 """Faults: the ways in which a simulated party misbehaves when it is told to, ``name`` or ``name=value``."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 STATION_FAULTS: Mapping[str, str] = {
     "mute": "never answers a call",
@@ -15,6 +16,7 @@ STATION_FAULTS: Mapping[str, str] = {
     "offline-queue": "goes offline for SECONDS (default 1) after it accepted a start; sends the transaction afterwards",
     "garbage": "sends malformed frames before each answer",
     "no-plug": "accepts a start, then nobody plugs in",
+    "no-reservation-id": "leaves the reservationId out of its transaction messages, or says VALUE (-1) instead",
     "faulted": "every EVSE is Faulted from the beginning",
 }
 EMSP_FAULTS: Mapping[str, str] = {
@@ -29,6 +31,8 @@ EMSP_FAULTS: Mapping[str, str] = {
     "close": "closes the connection without an answer",
     "huge": "answers a body without an end",
 }
+#: The messages that name the reservation that a transaction uses up.
+TRANSACTION_MESSAGES = frozenset({"StartTransaction", "TransactionEvent"})
 
 
 class Faults:
@@ -48,6 +52,14 @@ class Faults:
     def number(self, name: str, default: float = 1.0) -> float:
         """The fault's value; 0 when it was not asked for."""
         return float(self._values[name] or default) if name in self._values else 0.0
+
+    def spoil(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """What the station says instead of ``payload``."""
+        if "no-reservation-id" not in self or action not in TRANSACTION_MESSAGES or "reservationId" not in payload:
+            return payload
+        instead = self.text("no-reservation-id", "")
+        rest = {name: value for name, value in payload.items() if name != "reservationId"}
+        return rest | {"reservationId": int(instead)} if instead else rest
 
 
 def _parsed(fault: str) -> tuple[str, str]:

@@ -54,6 +54,8 @@ class Transaction:
     id: str | None
     grant: Grant | None = None
     charging: bool = False
+    #: Why it is over for the driver, though it lasts until the cable is out (2.x TxStopPoint EVConnected).
+    stopped: str = ""
     next_seq: int = 0
     #: The fields that 2.x wants only once, when they become known.
     told: set[str] = field(default_factory=set)
@@ -107,12 +109,20 @@ class Evse:
             return self.register_wh
         return self.register_wh + POWER_W * (now - self.charging_since).total_seconds() / 3600
 
+    def power(self) -> float:
+        """Power.Active.Import in W."""
+        return 0.0 if self.charging_since is None else float(POWER_W)
+
     def begin_charging(self, now: datetime) -> None:
         self.charging_since = now
 
     def end_charging(self, now: datetime) -> None:
         self.register_wh = self.meter(now)
         self.charging_since = None
+
+    def connector_numbers(self) -> range:
+        """As they are counted within the EVSE (2.x connectorIds)."""
+        return range(1, len(self.connectors) + 1)
 
     def connector_ids(self) -> range:
         """OCPP 1.6 connectorIds."""

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from gateway.simulators.board import Board, Surroundings
 from gateway.simulators.configuration import Configuration, Meaning
 from gateway.simulators.controller import Controller, Temper
-from gateway.simulators.dialects import DIALECTS, NEWEST
+from gateway.simulators.dialects import NEWEST, spoken
 from gateway.simulators.faults import STATION_FAULTS, Faults
 from gateway.simulators.hardware import Evse, Token
 from gateway.simulators.link import Link
@@ -46,6 +46,7 @@ class SimulatedStation:
         *,
         non_evse_specific: bool = True,
         authorize_first: bool = False,
+        notify_event: bool = False,
         pace: float = 0.3,
         meter_interval: int = 60,
         connection_timeout: int = 60,
@@ -55,7 +56,7 @@ class SimulatedStation:
         clock: Callable[[], datetime] = utc_now,
         on_event: Callable[[str, Any], None] = lambda direction, frame: None,
     ) -> None:
-        self.id, self.dialect, self.faults = id, DIALECTS[ocpp], Faults(faults, STATION_FAULTS)
+        self.id, self.dialect, self.faults = id, spoken(ocpp, notify_event), Faults(faults, STATION_FAULTS)
         #: (direction, frame): "sent", "received", "garbage", or "lost" with a sentence.
         self.log: list[tuple[str, Any]] = []
         #: What the CSMS said that its schema refuses.
@@ -205,7 +206,7 @@ class SimulatedStation:
         await self.go_online()
 
     async def _call(self, action: str, payload: Payload) -> Payload:
-        answer = await self.link.call(action, payload)
+        answer = await self.link.call(action, self.faults.spoil(action, payload))
         self.complaints += violations(self.dialect.schemas, f"{action}Response", answer)
         return answer
 

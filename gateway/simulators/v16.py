@@ -1,5 +1,6 @@
 """OCPP 1.6J, as the simulated station speaks it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 
@@ -121,12 +122,12 @@ async def change_configuration(station: Deeds, request: Payload) -> Payload:
 
 
 async def trigger_message(station: Deeds, request: Payload) -> Payload:
-    connector = request.get("connectorId")
-    evse = _evse_of(station, connector) if connector else None
-    if connector and evse is None:
-        return {"status": "Rejected"}
-    known = station.trigger(request["requestedMessage"], evse.number if evse else None)
-    return {"status": "Accepted" if known else "NotImplemented"}
+    """§5.17."""
+    connector, requested = request.get("connectorId", 0), request["requestedMessage"]
+    evse = _evse_of(station, connector)
+    if evse is not None:
+        return {"status": station.trigger(requested, evse.number, connector - evse.first_connector + 1)}
+    return {"status": "Rejected" if connector else station.trigger(requested, None)}
 
 
 ANSWERS: dict[str, Answer] = {
@@ -150,8 +151,8 @@ def boot(identity: str, reason: str) -> Payload:
     }
 
 
-def status(evse: Evse, shown: Shown, at: datetime) -> list[Payload]:
-    return [_notification(connector, shown, at) for connector in evse.connector_ids()]
+def status(evse: Evse, shown: Shown, at: datetime, connectors: Collection[int]) -> list[Payload]:
+    return [_notification(evse.first_connector + number - 1, shown, at) for number in connectors]
 
 
 def station_status(shown: Shown, at: datetime) -> list[Payload]:
@@ -165,9 +166,13 @@ def transaction(told: Transaction, occasion: Occasion) -> Message | None:
         return Message(action="StartTransaction", build=partial(_start, told, occasion), keep=True)
     if occasion.phase is Phase.ENDED:
         return Message(action="StopTransaction", build=partial(_stop, told, occasion), keep=True)
-    if occasion.trigger in ("MeterValuePeriodic", "Trigger"):
-        return Message(action="MeterValues", build=partial(_meter_values, told, occasion), keep=True)
+    if occasion.trigger == "MeterValuePeriodic":
+        return Message(action="MeterValues", build=partial(_meter_values, told.evse, told, occasion), keep=True)
     return None
+
+
+def meter_values(evse: Evse, occasion: Occasion) -> Message:
+    return Message(action="MeterValues", build=partial(_meter_values, evse, evse.transaction, occasion))
 
 
 def judged(answer: Payload) -> Judgement:
@@ -190,6 +195,7 @@ DIALECT = Dialect(
     authorize=lambda token: {"idTag": token.value},
     judged=judged,
     transaction=transaction,
+    meter_values=meter_values,
     new_transaction_id=lambda: None,
 )
 
@@ -226,15 +232,18 @@ def _stop(told: Transaction, occasion: Occasion) -> Payload:
     }
 
 
-def _meter_values(told: Transaction, occasion: Occasion) -> Payload:
-    sample = {
-        "value": str(round(occasion.meter_wh)),
-        "context": "Trigger" if occasion.trigger == "Trigger" else "Sample.Periodic",
-        "measurand": "Energy.Active.Import.Register",
-        "unit": "Wh",
-    }
-    value = {"timestamp": stamp(occasion.at), "sampledValue": [sample]}
-    return {"connectorId": told.evse.first_connector, "transactionId": _id(told), "meterValue": [value]}
+def _meter_values(evse: Evse, told: Transaction | None, occasion: Occasion) -> Payload:
+    context = "Trigger" if occasion.trigger == "Trigger" else "Sample.Periodic"
+    samples = [
+        {"value": str(round(value)), "context": context, "measurand": measurand, "unit": unit}
+        for measurand, value, unit in (
+            ("Energy.Active.Import.Register", occasion.meter_wh, "Wh"),
+            ("Power.Active.Import", occasion.power_w, "W"),
+        )
+    ]
+    whose = {} if told is None else {"transactionId": _id(told)}
+    value = {"timestamp": stamp(occasion.at), "sampledValue": samples}
+    return {"connectorId": evse.first_connector, **whose, "meterValue": [value]}
 
 
 def _id(told: Transaction) -> int:

@@ -1,6 +1,6 @@
 """What a dialect of OCPP is to the simulated station: how things are said and what is heard, one value per version."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -62,6 +62,7 @@ class Occasion:
     trigger: str
     at: datetime
     meter_wh: float
+    power_w: float = 0.0
     offline: bool = False
     stopped_reason: str = ""
 
@@ -87,6 +88,9 @@ class Deeds(Protocol):
     """What a command may ask of the station, whatever its version."""
 
     @property
+    def accepted(self) -> bool: ...
+
+    @property
     def configuration(self) -> Configuration: ...
 
     @property
@@ -107,12 +111,14 @@ class Deeds(Protocol):
 
     def unlock(self, evse: Evse) -> None: ...
 
-    def trigger(self, requested: str, evse: int | None) -> bool: ...
+    def trigger(self, requested: str, evse: int | None, connector: int | None = None) -> str: ...
 
     def queued(self, transaction_id: str | None) -> bool: ...
 
 
 Answer = Callable[[Deeds, Payload], Awaitable[Payload]]
+#: What some of an EVSE's connectors (counted from 1 within it) show, as payloads of one action.
+Showing = Callable[[Evse, Shown, datetime, Collection[int]], list[Payload]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +135,19 @@ class Dialect:
     variables: Mapping[str, Variable]
     meanings: Mapping[Meaning, str]
     boot: Callable[[str, str], Payload]
-    #: One StatusNotification per connector of the EVSE; or of the whole station.
-    status: Callable[[Evse, Shown, datetime], list[Payload]]
+    #: What connectors show; or the whole station.
+    status: Showing
     station_status: Callable[[Shown, datetime], list[Payload]]
     authorize: Callable[[Token], Payload]
     judged: Callable[[Payload], Judgement]
     transaction: Callable[[Transaction, Occasion], Message | None]
+    #: What an EVSE's meter shows, whether there is a transaction or not.
+    meter_values: Callable[[Evse, Occasion], Message]
     new_transaction_id: Callable[[], str | None]
+    #: The action that ``status`` has the payloads of.
+    status_action: str = "StatusNotification"
+    #: The same as NotifyEvent says it; None where there is no such message.
+    events: Showing | None = None
     #: Token types that are never asked about (2.x C05.FR.01).
     trusted_types: frozenset[str] = frozenset()
     #: Words that ReservationStatusUpdate has; empty where there is no such message.

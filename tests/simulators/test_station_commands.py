@@ -13,10 +13,12 @@ async def charge(station, tongue, evse=1) -> str:
     return await tongue.transaction_id(station)
 
 
-async def test_it_boots_and_tells_every_connector(meet, ocpp):
-    _, tongue = await meet(ocpp)
+async def test_it_boots_and_tells_every_connector(meet, telling):
+    _, tongue = await meet(telling)
     assert len(tongue.csms.heard("BootNotification")) == 1
-    assert {tongue.place(p) for p in tongue.csms.heard("StatusNotification")} == ({0, 1, 2} if tongue.old else {1, 2})
+    assert {place for place, _, _ in tongue.told()} == ({0, 1, 2} if tongue.old else {1, 2})
+    assert bool(tongue.csms.heard("NotifyEvent")) == telling.endswith("events")
+    assert bool(tongue.csms.heard("StatusNotification")) != telling.endswith("events")
     assert tongue.csms.path == "/ocpp/CS%201"
 
 
@@ -28,28 +30,6 @@ async def test_a_reconnection_is_no_boot(meet, ocpp):
     await station.go_online()
     await tongue.shows(2, "Available", before)
     assert len(tongue.csms.heard("BootNotification")) == 1
-
-
-async def test_it_boots_again_until_it_is_accepted(meet, ocpp):
-    def pending(csms):
-        csms.boots += [{"status": "Pending", "currentTime": NOW, "interval": 60}]
-
-    station, tongue = await meet(ocpp, prepare=pending, ready=False)
-    await tongue.csms.hears("BootNotification")
-    assert await tongue.start(evse=1) == "Rejected"
-    assert not station.ready
-    await tongue.csms.call("TriggerMessage", {"requestedMessage": "BootNotification"})
-    await tongue.shows(1, "Available")
-    assert station.ready
-
-
-async def test_a_rejected_station_obeys_nobody(meet, ocpp):
-    def rejected(csms):
-        csms.boots += [{"status": "Rejected", "currentTime": NOW, "interval": 60}]
-
-    station, tongue = await meet(ocpp, prepare=rejected, ready=False)
-    await station.wait_for(lambda s: any(frame[0] == 3 for direction, frame in s.log if direction == "received"))
-    assert await tongue.reserve(1, evse=1) == "SecurityError"
 
 
 async def test_it_keeps_its_heart_beating(meet, ocpp):
@@ -92,15 +72,6 @@ async def test_a_remote_start_without_an_evse_prefers_the_reserved_one(meet, ocp
     assert station.evses[2].grant.reservation == 1
 
 
-async def test_an_occupied_or_broken_evse_starts_nothing(meet, ocpp):
-    station, tongue = await meet(ocpp)
-    await charge(station, tongue)
-    assert await tongue.start("CARD-B", evse=1) == "Rejected"
-    await station.set_status(2, "Faulted")
-    assert await tongue.start("CARD-B", evse=2) == "Rejected"
-    assert await tongue.start("CARD-B") == "Rejected"
-
-
 async def test_a_remote_stop_ends_the_transaction_and_the_driver_leaves(meet, ocpp):
     station, tongue = await meet(ocpp)
     running = await charge(station, tongue)
@@ -116,33 +87,20 @@ async def test_a_remote_stop_ends_the_transaction_and_the_driver_leaves(meet, oc
     await tongue.shows(1, "Available", before)
 
 
-async def test_an_unknown_transaction_cannot_be_stopped(meet, ocpp):
-    _, tongue = await meet(ocpp)
-    assert await tongue.stop("4711") == "Rejected"
-
-
-async def test_meter_values_come_at_their_interval_and_on_demand(meet, ocpp):
+async def test_meter_values_come_at_their_interval(meet, ocpp):
     station, tongue = await meet(ocpp, meter_interval=1)
-    await charge(station, tongue)
-    answer = await tongue.csms.call("TriggerMessage", {"requestedMessage": "MeterValues"})
-    assert answer["status"] == "Accepted"
+    running = await charge(station, tongue)
     if tongue.old:
-        await tongue.csms.until(lambda: len(tongue.csms.heard("MeterValues")) > 1)
+        values = await tongue.csms.hears("MeterValues")
+        assert values["transactionId"] == int(running)
+        [register, power] = values["meterValue"][0]["sampledValue"]
+        assert (register["unit"], power["value"]) == ("Wh", "11000")
     else:
-        await tongue.csms.hears("TransactionEvent", triggerReason="MeterValuePeriodic")
-        await tongue.csms.hears("TransactionEvent", triggerReason="Trigger")
-
-
-async def test_unlock_ends_a_transaction_on_1_6_only(meet, ocpp):
-    station, tongue = await meet(ocpp)
-    assert await tongue.unlock(1) == "Unlocked"
-    await charge(station, tongue)
-    if tongue.old:
-        assert await tongue.unlock(1) == "Unlocked"
-        assert (await tongue.ended())["reason"] == "UnlockCommand"
-    else:
-        assert await tongue.unlock(1) == "OngoingAuthorizedTransaction"
-    assert await tongue.unlock(9) == ("NotSupported" if tongue.old else "UnknownConnector")
+        event = await tongue.csms.hears("TransactionEvent", triggerReason="MeterValuePeriodic")
+        [register, power] = event["meterValue"][0]["sampledValue"]
+        assert (register["unitOfMeasure"], power["value"]) == ({"unit": "Wh"}, 11000)
+    assert (register["measurand"], register["context"]) == ("Energy.Active.Import.Register", "Sample.Periodic")
+    assert power["measurand"] == "Power.Active.Import"
 
 
 async def test_a_card_starts_and_stops(meet, ocpp):
@@ -170,7 +128,7 @@ async def test_a_token_refused_with_the_transaction_ends_it(meet, ocpp):
     assert (ended["reason"] if tongue.old else ended["transactionInfo"]["stoppedReason"]) == "DeAuthorized"
 
 
-async def test_C05_FR_01_central_tokens_are_never_asked_about(meet, ocpp2):
+async def test_c05_fr_01_central_tokens_are_never_asked_about(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     assert await station.present(1, "APP", "Central")
     assert not tongue.csms.heard("Authorize")
@@ -286,21 +244,7 @@ async def test_variables_are_read_and_set(meet, ocpp2):
     assert [one["attributeStatus"] for one in answer["setVariableResult"]] == ["Rejected", "Rejected", "Accepted"]
 
 
-async def test_messages_are_triggered(meet, ocpp):
-    _, tongue = await meet(ocpp)
-    for message in ("Heartbeat", "BootNotification"):
-        before = len(tongue.csms.heard(message))
-        assert await tongue.csms.call("TriggerMessage", {"requestedMessage": message}) == {"status": "Accepted"}
-        await tongue.csms.until(lambda m=message, b=before: len(tongue.csms.heard(m)) > b)
-    before = len(tongue.csms.calls)
-    place = {"connectorId": 2} if tongue.old else {"evse": {"id": 2, "connectorId": 1}}
-    await tongue.csms.call("TriggerMessage", {"requestedMessage": "StatusNotification", **place})
-    await tongue.shows(2, "Available", before)
-    unknown = await tongue.csms.call("TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
-    assert unknown == {"status": "NotImplemented"}
-
-
-async def test_E14_a_transaction_status_is_told(meet, ocpp2):
+async def test_e14_a_transaction_status_is_told(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     running = await charge(station, tongue)
     await tongue.csms.until(station.outbox.is_empty)
@@ -332,6 +276,11 @@ async def test_a_refused_station_keeps_knocking(meet, ocpp):
 
     _, tongue = await meet(ocpp, prepare=guard, ready=False, password="wrong")
     await tongue.csms.until(lambda: len(tongue.csms.refused) >= 3)
+
+
+def test_nobody_tells_by_notify_event_in_1_6():
+    with pytest.raises(ValueError, match=r"OCPP 1\.6 has no NotifyEvent"):
+        SimulatedStation(ocpp="1.6", notify_event=True)
 
 
 def test_an_unknown_fault_is_a_sentence():

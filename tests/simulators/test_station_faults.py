@@ -1,6 +1,9 @@
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from gateway.simulators.hardware import Grant, Token
 
 
 @pytest.fixture
@@ -92,18 +95,48 @@ async def test_offline_queue_tells_the_transaction_after_coming_back(meet, ocpp)
     assert tongue.old or started["offline"]
 
 
+async def test_offline_queue_tells_in_order_and_with_the_times_when_it_happened(meet, ocpp):
+    station, tongue = await meet(ocpp, meter_interval=1)
+    await station.plug_in(1)
+    await station.go_offline()
+    began = datetime.now(UTC)
+    assert not await station.present(1, "STRANGER")
+    station.mind.charging.grant(station.evses[1], Grant(token=Token("CARD-A")))
+    await asyncio.sleep(0.2)
+    station.mind.charging.finish(station.evses[1], "Local", "StopAuthorized")
+    ended = datetime.now(UTC)
+    await asyncio.sleep(0.2)
+    await station.go_online()
+    last = await tongue.ended()
+    assert began - timedelta(milliseconds=1) <= datetime.fromisoformat((await tongue.started())["timestamp"]) <= ended
+    assert datetime.fromisoformat(last["timestamp"]) <= ended
+    told = ("StartTransaction", "StopTransaction", "TransactionEvent")
+    times = [payload["timestamp"] for action, payload in tongue.csms.calls if action in told]
+    assert times == sorted(times)
+    if not tongue.old:
+        assert all(event["offline"] for event in tongue.csms.heard("TransactionEvent"))
+
+
+@pytest.mark.parametrize(("fault", "told"), [("no-reservation-id", []), ("no-reservation-id=0", [0])])
+async def test_no_reservation_id_leaves_it_out_or_says_something_else(meet, ocpp, fault, told):
+    _, tongue = await meet(ocpp, fault)
+    await tongue.reserve(5, evse=1)
+    assert await tongue.start(evse=1) == "Accepted"
+    await tongue.started()
+    assert tongue.reservation_told() == told
+
+
+async def test_on_1_6_the_reservation_that_is_none_is_often_minus_one(meet):
+    _, tongue = await meet("1.6", "no-reservation-id=-1")
+    await tongue.reserve(5, evse=1)
+    await tongue.start(evse=1)
+    assert (await tongue.started())["reservationId"] == -1
+
+
 async def test_garbage_comes_before_the_answers(meet, ocpp):
     station, tongue = await meet(ocpp, "garbage")
     assert await tongue.reserve(1, evse=1) == "Accepted"
     assert next(frame for direction, frame in station.log if direction == "garbage") == "no JSON"
-
-
-async def test_no_plug_accepts_a_start_and_nothing_follows(meet, ocpp):
-    station, tongue = await meet(ocpp, "no-plug", connection_timeout=1)
-    assert await tongue.start(evse=1) == "Accepted"
-    await station.wait_for(lambda s: s.evses[1].grant is None)
-    assert not tongue.csms.heard("StartTransaction")
-    assert not tongue.csms.heard("TransactionEvent")
 
 
 async def test_faulted_is_faulted_from_the_beginning(meet, ocpp):

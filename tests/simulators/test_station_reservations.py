@@ -1,3 +1,5 @@
+"""What a reservation is to the station (2.x use cases H01 to H04, 1.6 §5.1 and §5.13): a test for each requirement."""
+
 import pytest
 
 from gateway.simulators.reservations import EndReason, Update
@@ -6,14 +8,21 @@ from tests.simulators.tongue import token
 ONE_TYPE_EACH = (("cCCS2", "sType2"), ("cCCS2",))
 
 
-async def test_H01_FR_01_a_station_configured_not_to_reserve_rejects(meet, ocpp2):
+async def test_h01_fr_01_a_station_configured_not_to_reserve_rejects(meet, ocpp2):
     _, tongue = await meet(ocpp2)
     off = {"component": {"name": "ReservationCtrlr"}, "variable": {"name": "Enabled"}, "attributeValue": "false"}
     await tongue.csms.call("SetVariables", {"setVariableData": [off]})
     assert await tongue.reserve(1, evse=1) == "Rejected"
+    assert await tongue.reserve(1) == "Rejected"
 
 
-async def test_H01_FR_02_the_same_id_replaces_the_reservation(meet, ocpp):
+async def test_h01_fr_01_a_1_6_station_without_the_profile_rejects(meet):
+    station, tongue = await meet("1.6")
+    station.configuration.set("SupportedFeatureProfiles", "Core")
+    assert await tongue.reserve(1, evse=1) == "Rejected"
+
+
+async def test_h01_fr_02_the_same_id_replaces_the_reservation(meet, ocpp):
     station, tongue = await meet(ocpp)
     assert await tongue.reserve(1, evse=1) == "Accepted"
     await tongue.shows(1, "Reserved")
@@ -24,24 +33,24 @@ async def test_H01_FR_02_the_same_id_replaces_the_reservation(meet, ocpp):
     assert list(station.board.ledger.live) == [1]
 
 
-async def test_H01_FR_03_another_id_is_accepted_when_an_evse_is_free(meet, ocpp):
+async def test_h01_fr_03_another_id_is_accepted_when_an_evse_is_free(meet, ocpp):
     _, tongue = await meet(ocpp)
     assert await tongue.reserve(1, evse=1) == "Accepted"
     assert await tongue.reserve(2, "CARD-B", evse=2) == "Accepted"
 
 
-async def test_H01_FR_04_without_an_evse_any_available_one_will_do(meet, ocpp):
+async def test_h01_fr_04_without_an_evse_any_available_one_will_do(meet, ocpp):
     _, tongue = await meet(ocpp)
     assert await tongue.reserve(1) == "Accepted"
 
 
-async def test_H01_FR_06_a_connector_type_can_be_reserved(meet, ocpp2):
+async def test_h01_fr_06_a_connector_type_can_be_reserved(meet, ocpp2):
     _, tongue = await meet(ocpp2)
     assert await tongue.reserve(1, connector_type="sType2") == "Accepted"
     assert await tongue.reserve(2, connector_type="cG105") == "Rejected"
 
 
-async def test_H01_FR_07_one_evse_stays_free_for_a_whole_station_reservation(meet, ocpp):
+async def test_h01_fr_07_one_evse_stays_free_for_a_whole_station_reservation(meet, ocpp):
     _, tongue = await meet(ocpp)
     await tongue.reserve(1)
     assert await tongue.start("STRANGER", evse=1) == "Accepted"
@@ -50,14 +59,14 @@ async def test_H01_FR_07_one_evse_stays_free_for_a_whole_station_reservation(mee
     assert await tongue.start("CARD-A", evse=2) == "Accepted"
 
 
-async def test_H01_FR_09_one_connector_of_the_type_stays_free(meet, ocpp2):
+async def test_h01_fr_09_one_connector_of_the_type_stays_free(meet, ocpp2):
     _, tongue = await meet(ocpp2)
     await tongue.reserve(1, connector_type="sType2")
     assert await tongue.start("STRANGER", evse=2) == "Rejected"
     assert await tongue.start("STRANGER", evse=1) == "Accepted"
 
 
-async def test_H01_FR_11_occupied_and_reserved_targets_are_occupied(meet, ocpp):
+async def test_h01_fr_11_occupied_and_reserved_targets_are_occupied(meet, ocpp):
     station, tongue = await meet(ocpp)
     await tongue.reserve(1, evse=1)
     await station.plug_in(2)
@@ -66,15 +75,24 @@ async def test_H01_FR_11_occupied_and_reserved_targets_are_occupied(meet, ocpp):
     assert await tongue.reserve(4, "CARD-B") == "Occupied"
 
 
-@pytest.mark.parametrize("word", ["Faulted", "Unavailable"])
-async def test_H01_FR_12_and_14_inoperative_targets_are_told_as_such(meet, ocpp, word):
+async def test_h01_fr_12_faulted_targets_are_faulted(meet, ocpp):
+    await _inoperative(meet, ocpp, "Faulted")
+
+
+async def test_h01_fr_14_unavailable_targets_are_unavailable(meet, ocpp):
+    await _inoperative(meet, ocpp, "Unavailable")
+
+
+async def _inoperative(meet, ocpp, word):
     station, tongue = await meet(ocpp)
     await station.set_status(0, word)
     assert await tongue.reserve(1, evse=1) == word
     assert await tongue.reserve(2) == word
+    if not tongue.old:
+        assert await tongue.reserve(3, connector_type="sType2") == word
 
 
-async def test_H01_FR_15_the_transaction_names_the_reservation_once(meet, ocpp):
+async def test_h01_fr_15_the_transaction_names_the_reservation_once(meet, ocpp):
     station, tongue = await meet(ocpp, meter_interval=1)
     await tongue.reserve(5, evse=1)
     await tongue.start("CARD-A", evse=1)
@@ -85,9 +103,16 @@ async def test_H01_FR_15_the_transaction_names_the_reservation_once(meet, ocpp):
     assert tongue.reservation_told() == [5]
 
 
-@pytest.mark.parametrize("word", ["Faulted", "Unavailable"])
-async def test_H01_FR_16_and_17_a_failing_evse_removes_its_reservation(meet, ocpp, word):
-    station, tongue = await meet(ocpp)
+async def test_h01_fr_16_a_faulted_evse_loses_its_reservation(meet, telling):
+    await _removed(meet, telling, "Faulted")
+
+
+async def test_h01_fr_17_an_unavailable_evse_loses_its_reservation(meet, telling):
+    await _removed(meet, telling, "Unavailable")
+
+
+async def _removed(meet, telling, word):
+    station, tongue = await meet(telling)
     await tongue.reserve(6, evse=1)
     await station.set_status(1, word)
     await tongue.shows(1, word)
@@ -97,13 +122,44 @@ async def test_H01_FR_16_and_17_a_failing_evse_removes_its_reservation(meet, ocp
     assert await tongue.cancel(6) == "Rejected"
 
 
-async def test_H01_FR_18_and_19_without_support_an_evse_must_be_named(meet, ocpp):
+async def test_h01_fr_16_a_whole_station_reservation_is_removed_when_no_evse_is_left_for_it(meet, ocpp):
+    station, tongue = await meet(ocpp)
+    await tongue.reserve(6)
+    await station.set_status(1, "Faulted")
+    assert list(station.board.ledger.live) == [6]
+    await station.set_status(2, "Faulted")
+    assert not station.board.ledger.live
+    if not tongue.old:
+        await tongue.csms.hears("ReservationStatusUpdate", reservationId=6, reservationUpdateStatus="Removed")
+
+
+async def test_h01_fr_18_any_evse_is_reserved_where_the_station_says_that_it_can(meet, ocpp2):
+    _, tongue = await meet(ocpp2)
+    name = {"component": {"name": "ReservationCtrlr"}, "variable": {"name": "NonEvseSpecific"}}
+    [told] = (await tongue.csms.call("GetVariables", {"getVariableData": [name]}))["getVariableResult"]
+    assert told["attributeValue"] == "true"
+    assert await tongue.reserve(1) == "Accepted"
+    assert await tongue.reserve(2, connector_type="sType2") == "Accepted"
+
+
+async def test_h01_fr_18_a_1_6_station_reserves_connector_zero_where_it_says_that_it_can(meet):
+    _, tongue = await meet("1.6")
+    [told] = (await tongue.csms.call("GetConfiguration", {"key": ["ReserveConnectorZeroSupported"]}))[
+        "configurationKey"
+    ]
+    assert told["value"] == "true"
+    assert await tongue.reserve(1) == "Accepted"
+
+
+async def test_h01_fr_19_without_support_an_evse_must_be_named(meet, ocpp):
     _, tongue = await meet(ocpp, non_evse_specific=False)
     assert await tongue.reserve(1) == "Rejected"
+    if not tongue.old:
+        assert await tongue.reserve(1, connector_type="sType2") == "Rejected"
     assert await tongue.reserve(1, evse=1) == "Accepted"
 
 
-async def test_H01_FR_18_support_can_be_switched_on(meet, ocpp2):
+async def test_h01_fr_18_support_can_be_switched_on(meet, ocpp2):
     _, tongue = await meet(ocpp2, non_evse_specific=False)
     on = {"component": {"name": "reservationctrlr"}, "variable": {"name": "NonEvseSpecific"}, "attributeValue": "true"}
     answer = await tongue.csms.call("SetVariables", {"setVariableData": [on]})
@@ -111,8 +167,8 @@ async def test_H01_FR_18_support_can_be_switched_on(meet, ocpp2):
     assert await tongue.reserve(1) == "Accepted"
 
 
-async def test_H01_FR_20_reserved_is_shown_when_every_available_evse_is_needed(meet, ocpp):
-    _, tongue = await meet(ocpp)
+async def test_h01_fr_20_reserved_is_shown_when_every_available_evse_is_needed(meet, telling):
+    _, tongue = await meet(telling)
     before = len(tongue.csms.calls)
     await tongue.reserve(1)
     await tongue.reserve(2, "CARD-B")
@@ -121,16 +177,34 @@ async def test_H01_FR_20_reserved_is_shown_when_every_available_evse_is_needed(m
     assert await tongue.reserve(3, "CARD-C") == "Occupied"
 
 
-async def test_H01_FR_23_every_connector_of_the_reserved_evse_shows_it(meet, ocpp2):
-    _, tongue = await meet(ocpp2, evses=ONE_TYPE_EACH)
+async def test_h01_fr_20_the_last_evse_is_shown_reserved_when_the_others_are_taken(meet, telling):
+    station, tongue = await meet(telling)
+    await tongue.reserve(1)
+    await tongue.csms.until(station.outbox.is_empty)
+    assert "Reserved" not in tongue.statuses(1) + tongue.statuses(2)
+    await tongue.start("STRANGER", evse=1)
+    await tongue.shows(2, "Reserved")
+
+
+async def test_h01_fr_23_every_connector_of_the_reserved_evse_shows_it(meet, telling2):
+    _, tongue = await meet(telling2, evses=ONE_TYPE_EACH)
     await tongue.reserve(1, evse=1)
-    await tongue.csms.hears("StatusNotification", evseId=1, connectorId=1, connectorStatus="Reserved")
-    await tongue.csms.hears("StatusNotification", evseId=1, connectorId=2, connectorStatus="Reserved")
+    await tongue.shows(1, "Reserved", connector=1)
+    await tongue.shows(1, "Reserved", connector=2)
 
 
-async def test_H01_FR_24_the_last_evse_with_the_type_is_shown_reserved(meet, ocpp2):
-    _, tongue = await meet(ocpp2, evses=ONE_TYPE_EACH)
+async def test_h01_fr_23_the_reserved_connector_of_1_6_shows_it(meet):
+    _, tongue = await meet("1.6")
+    await tongue.reserve(1, evse=2)
+    await tongue.shows(2, "Reserved")
+    assert "Reserved" not in tongue.statuses(1)
+
+
+async def test_h01_fr_24_the_last_evse_with_the_type_is_shown_reserved(meet, telling2):
+    station, tongue = await meet(telling2, evses=ONE_TYPE_EACH)
     await tongue.reserve(1, connector_type="cCCS2")
+    await tongue.csms.until(station.outbox.is_empty)
+    assert "Reserved" not in tongue.statuses(1) + tongue.statuses(2)
     await tongue.reserve(2, "CARD-B", connector_type="sType2")
     await tongue.shows(1, "Reserved")
     await tongue.shows(2, "Reserved")
@@ -153,24 +227,57 @@ async def test_an_unknown_evse_has_its_reason_code(meet, ocpp2):
     assert (await tongue.csms.call("ReserveNow", wish))["statusInfo"]["reasonCode"] == "UnknownEvse"
 
 
-async def test_H02_FR_01_an_unknown_reservation_cannot_be_cancelled(meet, ocpp):
+async def test_h02_fr_01_an_unknown_reservation_cannot_be_cancelled(meet, ocpp):
     _, tongue = await meet(ocpp)
     assert await tongue.cancel(404) == "Rejected"
 
 
-async def test_H02_FR_02_to_04_a_cancelled_evse_is_available_again(meet, ocpp):
+async def test_h02_fr_02_a_known_reservation_is_cancelled(meet, ocpp):
     station, tongue = await meet(ocpp)
     await tongue.reserve(1, evse=1)
-    await tongue.shows(1, "Reserved")
-    before = len(tongue.csms.calls)
     assert await tongue.cancel(1) == "Accepted"
-    await tongue.shows(1, "Available", before)
     assert station.ended[-1].reason is EndReason.CANCELLED
+    assert await tongue.cancel(1) == "Rejected"
+
+
+async def test_h02_fr_03_a_cancelled_evse_charges_anybody_again(meet, ocpp):
+    _, tongue = await meet(ocpp)
+    await tongue.reserve(1, evse=1)
+    assert await tongue.start("STRANGER", evse=1) == "Rejected"
+    await tongue.cancel(1)
     assert await tongue.start("STRANGER", evse=1) == "Accepted"
 
 
-async def test_H02_FR_05_and_06_cancelling_one_of_two_frees_both_evses(meet, ocpp):
+async def test_h02_fr_04_each_connector_of_a_cancelled_evse_shows_available(meet, telling):
+    _, tongue = await meet(telling)
+    await tongue.reserve(1, evse=1)
+    await tongue.shows(1, "Reserved")
+    before = len(tongue.csms.calls)
+    await tongue.cancel(1)
+    await tongue.shows(1, "Available", before)
+
+
+async def test_h02_fr_04_both_connectors_of_an_evse_show_available(meet, telling2):
+    _, tongue = await meet(telling2, evses=ONE_TYPE_EACH)
+    await tongue.reserve(1, evse=1)
+    await tongue.shows(1, "Reserved", connector=2)
+    before = len(tongue.csms.calls)
+    await tongue.cancel(1)
+    await tongue.shows(1, "Available", before, connector=1)
+    await tongue.shows(1, "Available", before, connector=2)
+
+
+async def test_h02_fr_05_a_cancelled_whole_station_reservation_leaves_every_evse_to_anybody(meet, ocpp):
     _, tongue = await meet(ocpp)
+    await tongue.reserve(1)
+    assert await tongue.start("STRANGER", evse=1) == "Accepted"
+    assert await tongue.start("OTHER", evse=2) == "Rejected"
+    await tongue.cancel(1)
+    assert await tongue.start("OTHER", evse=2) == "Accepted"
+
+
+async def test_h02_fr_06_cancelling_one_of_two_shows_both_evses_available(meet, telling):
+    _, tongue = await meet(telling)
     await tongue.reserve(1)
     await tongue.reserve(2, "CARD-B")
     await tongue.shows(1, "Reserved")
@@ -181,7 +288,19 @@ async def test_H02_FR_05_and_06_cancelling_one_of_two_frees_both_evses(meet, ocp
     await tongue.shows(2, "Available", before)
 
 
-async def test_H02_a_cancel_by_the_csms_is_not_told_back(meet, ocpp2):
+async def test_h02_fr_06_an_evse_that_is_reserved_itself_stays_so(meet, telling):
+    station, tongue = await meet(telling)
+    await tongue.reserve(1, evse=1)
+    await tongue.reserve(2, "CARD-B")
+    await tongue.shows(2, "Reserved")
+    before = len(tongue.csms.calls)
+    await tongue.cancel(2)
+    await tongue.shows(2, "Available", before)
+    await tongue.csms.until(station.outbox.is_empty)
+    assert tongue.statuses(1)[-1] == "Reserved"
+
+
+async def test_h02_a_cancel_by_the_csms_is_not_told_back(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     await tongue.reserve(1, evse=1)
     await tongue.cancel(1)
@@ -189,14 +308,14 @@ async def test_H02_a_cancel_by_the_csms_is_not_told_back(meet, ocpp2):
     assert not tongue.csms.heard("ReservationStatusUpdate")
 
 
-async def test_H03_FR_01_only_the_token_may_use_its_evse(meet, ocpp):
+async def test_h03_fr_01_only_the_token_may_use_its_evse(meet, ocpp):
     _, tongue = await meet(ocpp)
     await tongue.reserve(1, evse=1)
     assert await tongue.start("STRANGER", evse=1) == "Rejected"
     assert await tongue.start("card-a", evse=1) == "Accepted"
 
 
-async def test_H03_FR_02_the_token_uses_an_evse_with_its_type(meet, ocpp2):
+async def test_h03_fr_02_the_token_uses_an_evse_with_its_type(meet, ocpp2):
     _, tongue = await meet(ocpp2)
     await tongue.reserve(7, connector_type="sType2")
     assert await tongue.start(evse=2) == "Accepted"
@@ -204,7 +323,7 @@ async def test_H03_FR_02_the_token_uses_an_evse_with_its_type(meet, ocpp2):
     assert tongue.reservation_told() == [7]
 
 
-async def test_H03_FR_03_the_token_uses_any_evse_for_a_whole_station_reservation(meet, ocpp):
+async def test_h03_fr_03_the_token_uses_any_evse_for_a_whole_station_reservation(meet, ocpp):
     _, tongue = await meet(ocpp)
     await tongue.reserve(8)
     assert await tongue.start(evse=2) == "Accepted"
@@ -212,8 +331,15 @@ async def test_H03_FR_03_the_token_uses_any_evse_for_a_whole_station_reservation
     assert tongue.reservation_told() == [8]
 
 
-@pytest.mark.parametrize("evse", [1, None])
-async def test_H03_FR_04_and_06_a_card_of_the_group_may_use_it(meet, ocpp, evse):
+async def test_h03_fr_04_a_card_of_the_group_may_use_its_evse(meet, ocpp):
+    await _used_by_the_group(meet, ocpp, evse=1)
+
+
+async def test_h03_fr_06_a_card_of_the_group_may_use_any_evse(meet, ocpp):
+    await _used_by_the_group(meet, ocpp, evse=None)
+
+
+async def _used_by_the_group(meet, ocpp, evse):
     station, tongue = await meet(ocpp, prepare=lambda csms: csms.tokens.update({"CARD-B": ("Accepted", "FLEET")}))
     await tongue.reserve(9, evse=evse, group="FLEET")
     assert await station.present(1, "CARD-B")
@@ -222,14 +348,14 @@ async def test_H03_FR_04_and_06_a_card_of_the_group_may_use_it(meet, ocpp, evse)
     assert tongue.reservation_told() == [9]
 
 
-async def test_H03_FR_05_a_remote_start_of_the_group_may_use_a_type(meet, ocpp2):
+async def test_h03_fr_05_a_remote_start_of_the_group_may_use_a_type(meet, ocpp2):
     _, tongue = await meet(ocpp2)
     await tongue.reserve(9, connector_type="sType2", group="FLEET")
     assert await tongue.start("CARD-B", evse=2) == "Rejected"
     assert await tongue.start("CARD-B", evse=2, group="fleet") == "Accepted"
 
 
-async def test_H03_FR_07_the_group_of_a_known_card_is_found_offline(meet, ocpp):
+async def test_h03_fr_07_the_group_of_a_known_card_is_found_offline(meet, ocpp):
     station, tongue = await meet(ocpp, prepare=lambda csms: csms.tokens.update({"CARD-B": ("Accepted", "FLEET")}))
     await station.present(2, "CARD-B")
     await tongue.reserve(9, evse=1, group="FLEET")
@@ -238,24 +364,47 @@ async def test_H03_FR_07_the_group_of_a_known_card_is_found_offline(meet, ocpp):
     assert not await station.present(2, "NEVER-SEEN")
 
 
-async def test_H03_FR_08_the_csms_is_asked_for_the_group(meet, ocpp):
+async def test_h03_fr_08_the_csms_is_asked_for_the_group(meet, ocpp):
     station, tongue = await meet(ocpp)
     await station.present(1, "CARD-A")
     assert len(tongue.csms.heard("Authorize")) == 1
 
 
-async def test_H03_FR_09_and_10_a_presented_token_consumes_without_a_cable(meet, ocpp):
+async def test_h03_fr_09_a_presented_token_consumes_even_without_a_cable(meet, ocpp):
     station, tongue = await meet(ocpp)
+    await tongue.reserve(1, evse=1)
+    assert await station.present(1, "CARD-A")
+    assert station.ended[-1].reason is EndReason.USED_TO_START_CHARGING
+    assert await tongue.cancel(1) == "Rejected"
+
+
+async def test_h03_fr_09_a_group_that_is_presented_consumes_too(meet, ocpp):
+    station, tongue = await meet(ocpp, prepare=lambda csms: csms.tokens.update({"CARD-B": ("Accepted", "FLEET")}))
+    await tongue.reserve(1, evse=1, group="FLEET")
+    assert await station.present(1, "CARD-B")
+    assert station.ended[-1].reason is EndReason.USED_TO_START_CHARGING
+
+
+async def test_h03_fr_10_a_consumed_evse_shows_available_without_a_cable(meet, telling):
+    station, tongue = await meet(telling)
     await tongue.reserve(1, evse=1)
     await tongue.shows(1, "Reserved")
     before = len(tongue.csms.calls)
     assert await station.present(1, "CARD-A")
     await tongue.shows(1, "Preparing" if tongue.old else "Available", before)
-    assert station.ended[-1].reason is EndReason.USED_TO_START_CHARGING
-    assert await tongue.cancel(1) == "Rejected"
 
 
-async def test_H03_a_stranger_is_refused_and_the_evse_stays_reserved(meet, ocpp):
+async def test_h03_fr_10_a_consumed_evse_shows_occupied_with_a_cable(meet, telling):
+    station, tongue = await meet(telling)
+    await tongue.reserve(1, evse=1)
+    await station.plug_in(1)
+    await tongue.shows(1, "Reserved")
+    before = len(tongue.csms.calls)
+    assert await station.present(1, "CARD-A")
+    await tongue.shows(1, "Charging" if tongue.old else "Occupied", before)
+
+
+async def test_h03_a_stranger_is_refused_and_the_evse_stays_reserved(meet, ocpp):
     station, tongue = await meet(ocpp)
     await tongue.reserve(1, evse=1)
     await tongue.shows(1, "Reserved")
@@ -267,7 +416,7 @@ async def test_H03_a_stranger_is_refused_and_the_evse_stays_reserved(meet, ocpp)
     assert not tongue.csms.heard("TransactionEvent")
 
 
-async def test_H03_cable_first_starts_a_transaction_that_does_not_charge_for_a_stranger(meet, ocpp2):
+async def test_h03_cable_first_starts_a_transaction_that_does_not_charge_for_a_stranger(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     point = {"component": {"name": "TxCtrlr"}, "variable": {"name": "TxStartPoint"}, "attributeValue": "EVConnected"}
     await tongue.csms.call("SetVariables", {"setVariableData": [point]})
@@ -281,7 +430,7 @@ async def test_H03_cable_first_starts_a_transaction_that_does_not_charge_for_a_s
     assert list(station.board.ledger.live) == [1]
 
 
-async def test_H03_cable_first_the_right_token_takes_over_the_transaction(meet, ocpp2):
+async def test_h03_cable_first_the_right_token_takes_over_the_transaction(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     point = {"component": {"name": "TxCtrlr"}, "variable": {"name": "TxStartPoint"}, "attributeValue": "EVConnected"}
     await tongue.csms.call("SetVariables", {"setVariableData": [point]})
@@ -295,28 +444,51 @@ async def test_H03_cable_first_the_right_token_takes_over_the_transaction(meet, 
     await tongue.csms.hears("TransactionEvent", triggerReason="ChargingStateChanged")
 
 
-async def test_H03_FR_11_a_reservation_used_without_a_transaction_is_told_where_the_version_can(meet, ocpp2):
+async def test_h03_fr_11_a_reservation_used_without_a_transaction_is_told_where_the_version_can(meet, ocpp2):
     station, tongue = await meet(ocpp2, "no-plug", connection_timeout=0)
     await tongue.reserve(3, evse=1)
     await tongue.start(evse=1)
     await station.wait_for(lambda s: s.ended and s.evses[1].grant is None)
     if ocpp2 == "2.1":
         await tongue.csms.hears("ReservationStatusUpdate", reservationId=3, reservationUpdateStatus="NoTransaction")
-    assert tongue.statuses(1)[-1] in ("Available", "Reserved")
+    await tongue.csms.until(station.outbox.is_empty)
+    assert tongue.statuses(1)[-1] == "Available"
+    assert len(tongue.csms.heard("ReservationStatusUpdate")) == (ocpp2 == "2.1")
 
 
-async def test_H04_an_expired_reservation_frees_the_evse_and_is_told(meet, ocpp):
-    station, tongue = await meet(ocpp)
-    before = len(tongue.csms.calls)
+async def test_h04_fr_01_an_expired_reservation_is_told(meet, ocpp2):
+    station, tongue = await meet(ocpp2)
     assert await tongue.reserve(4, evse=1, seconds=0.5) == "Accepted"
+    await tongue.csms.hears("ReservationStatusUpdate", reservationId=4, reservationUpdateStatus="Expired")
+    assert station.ended[-1].reason is EndReason.EXPIRED
+
+
+@pytest.mark.parametrize("evse", [1, None])
+async def test_h04_fr_01_an_expired_reservation_is_gone_on_1_6_too(meet, evse):
+    station, tongue = await meet("1.6")
+    assert await tongue.reserve(4, evse=evse, seconds=0.5) == "Accepted"
+    await station.wait_for(lambda s: s.ended)
+    assert station.ended[-1].reason is EndReason.EXPIRED
+    assert await tongue.cancel(4) == "Rejected"
+
+
+async def test_h04_fr_02_after_the_expiry_anybody_may_charge_there(meet, ocpp):
+    station, tongue = await meet(ocpp)
+    await tongue.reserve(4, evse=1, seconds=0.5)
+    assert await tongue.start("STRANGER", evse=1) == "Rejected"
+    await station.wait_for(lambda s: s.ended)
+    assert await tongue.start("STRANGER", evse=1) == "Accepted"
+
+
+async def test_h04_fr_03_after_the_expiry_the_evse_shows_available(meet, telling):
+    _, tongue = await meet(telling)
+    before = len(tongue.csms.calls)
+    await tongue.reserve(4, evse=1, seconds=0.5)
     await tongue.shows(1, "Reserved", before)
     await tongue.csms.until(lambda: tongue.statuses(1)[-1] == "Available")
-    assert station.ended[-1].reason is EndReason.EXPIRED
-    if not tongue.old:
-        await tongue.csms.hears("ReservationStatusUpdate", reservationId=4, reservationUpdateStatus="Expired")
 
 
-async def test_H04_an_expiry_while_offline_is_told_later(meet, ocpp2):
+async def test_h04_an_expiry_while_offline_is_told_later(meet, ocpp2):
     station, tongue = await meet(ocpp2)
     await tongue.reserve(4, evse=1, seconds=0.5)
     await station.go_offline()
@@ -325,8 +497,8 @@ async def test_H04_an_expiry_while_offline_is_told_later(meet, ocpp2):
     await tongue.csms.hears("ReservationStatusUpdate", reservationId=4)
 
 
-async def test_B01_FR_13_reservations_survive_a_reboot(meet, ocpp):
-    station, tongue = await meet(ocpp)
+async def test_b01_fr_13_reservations_survive_a_reboot(meet, telling):
+    station, tongue = await meet(telling)
     await tongue.reserve(1, evse=1)
     before = len(tongue.csms.calls)
     await station.reboot()

@@ -84,24 +84,31 @@ class Tongue:
             lambda s: next((e.transaction.id for e in s.evses.values() if e.transaction), None)
         )
 
-    async def shows(self, evse: int, word: str, after: int = 0) -> dict:
-        """A status of the EVSE among the notifications, not counting the first ``after`` calls."""
-
-        def found():
-            payloads = [p for name, p in self.csms.calls[after:] if name == "StatusNotification"]
-            return [p for p in payloads if self.place(p) == evse and self.status(p) == word]
-
-        return (await self.csms.until(found))[0]
+    async def shows(self, evse: int, word: str, after: int = 0, connector: int | None = None) -> None:
+        """The EVSE (or that connector of it) was told to show ``word``, not counting the first ``after`` calls."""
+        await self.csms.until(
+            lambda: [told for told in self.told(after) if told[0] == evse and connector in (None, told[1])
+                     and told[2] == word]
+        )  # fmt: skip
 
     def statuses(self, evse: int) -> list[str]:
-        return [self.status(p) for p in self.csms.heard("StatusNotification") if self.place(p) == evse]
+        return [word for place, _, word in self.told() if place == evse]
 
-    def place(self, payload: dict) -> int:
-        return payload["connectorId"] if self.old else payload["evseId"]
-
-    def status(self, payload: dict) -> str:
-        return payload["status"] if self.old else payload["connectorStatus"]
+    def told(self, after: int = 0) -> list[tuple[int, int, str]]:
+        """(EVSE, connector, status) as told by StatusNotification or NotifyEvent; on 1.6 both are the connectorId."""
+        return [one for action, payload in self.csms.calls[after:] for one in _statuses(action, payload)]
 
     @staticmethod
     def word(answer):
         return answer if isinstance(answer, str) else answer["status"]
+
+
+def _statuses(action: str, payload: dict) -> list[tuple[int, int, str]]:
+    if action == "NotifyEvent":
+        places = [(data["component"]["evse"], data["actualValue"]) for data in payload["eventData"]]
+        return [(place["id"], place["connectorId"], word) for place, word in places]
+    if action != "StatusNotification":
+        return []
+    if "evseId" in payload:
+        return [(payload["evseId"], payload["connectorId"], payload["connectorStatus"])]
+    return [(payload["connectorId"], payload["connectorId"], payload["status"])]
