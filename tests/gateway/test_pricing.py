@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.pricing import Bill, bill
@@ -387,6 +387,7 @@ def as_it_goes(start: datetime, parts: list[Any]) -> list[Stretch]:
 SESSIONS = st.builds(as_it_goes, STARTS, st.lists(PARTS, max_size=5))
 
 
+@settings(deadline=None)
 @given(TARIFFS, SESSIONS, st.booleans())
 def test_the_total_is_the_sum_of_its_parts_and_the_periods_are_the_whole(
     priced: Tariff, stretches: list[Stretch], expired: bool
@@ -405,6 +406,7 @@ def test_the_total_is_the_sum_of_its_parts_and_the_periods_are_the_whole(
     assert volumes["PARKING_TIME"] == (told.total_parking_time or 0)
 
 
+@settings(deadline=None)
 @given(TARIFFS, SESSIONS, st.data())
 def test_a_session_costs_the_same_however_finely_it_was_measured(
     priced: Tariff, stretches: list[Stretch], data: st.DataObject
