@@ -1,29 +1,31 @@
-"""Authorization, the story: what a station is told of a token (mod_commands §ReserveNow, §StartSession)."""
+"""Authorization, the story: what a station is told of a token as far as that is known, and whose charge it makes."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
 from gateway.domain.lifecycle import ReservationState
-from gateway.store import reservations, sessions, tokens
+from gateway.store import reservations, tokens, transactions
 from ocpi.headers import Party
-from ocpp_bridge.events import TokenStatus
+from ocpi.sessions import AuthMethod
+from ocpi.types import fold
+from ocpp_bridge.events import Phase, TokenStatus, TransactionChanged
 from ocpp_bridge.orders import IdToken
 
 INVALID = TokenStatus(status="Invalid")
 
+#: A message with this trigger brings the token that ends the charge, before its end (2.x E07).
+_STOPS = "StopAuthorized"
+
 
 def authorize(db: Connection, station: str, token: IdToken, now: datetime) -> TokenStatus:
-    """Accepted for what a command brought here: for good, within its window, or while its reservation or charge lasts.
-
-    The eMSP has authorised it already and is not asked (mod_commands §ReserveNow, §StartSession).
-    """
+    """What is known of the token there; nobody is asked."""
     known = permissions(db, station, token.value, now)
-    return accepted(known[0]) if known else INVALID
+    return accepted(known[0]) if known else own_reservation(db, station, token) or INVALID
 
 
 def permissions(db: Connection, station: str, token: str, now: datetime) -> list[RowMapping]:
-    """The eMSPs whose commands authorise the token there now, the newest first."""
+    """What eMSPs authorise the token there now, the newest command's first."""
     return [known for known in tokens.authorized(db, station, token) if _lasts(db, known, now)]
 
 
@@ -37,15 +39,74 @@ def owner(row: RowMapping) -> tuple[int, str]:
     return row["partner"], Party(row["from_country"], row["from_party"]).key
 
 
-def _lasts(db: Connection, known: RowMapping, now: datetime) -> bool:
-    if known["until"] is None or now < known["until"] or _holds(db, known):
-        return True
-    # The start that used its reservation up is answered too, and told again when the answer was lost.
-    return sessions.runs_for(db, known["station"], known["command"])
+def is_sure(db: Connection, known: RowMapping, now: datetime) -> bool:
+    """Neither is its eMSP asked again nor the whitelist looked at, where a token may have become invalid meanwhile.
+
+    So are tokens of commands in their time (mod_commands §ReserveNow, §StartSession), what the eMSP has just allowed,
+    and the token of a charge that runs: however often the station tells of it, it is not judged anew.
+    """
+    return (_remembered(known, now) and known["auth_method"] != AuthMethod.WHITELIST) or _runs(db, known)
 
 
-def _holds(db: Connection, known: RowMapping) -> bool:
+def holds(db: Connection, known: RowMapping) -> bool:
+    """A reservation of its eMSP waits there for the token."""
     return any(
         held["state"] == ReservationState.ACTIVE and (held["partner"], held["party_key"]) == owner(known)
         for held in reservations.live_for_token(db, known["station"], [known["token_key"]])
     )
+
+
+def own_reservation(db: Connection, station: str, token: IdToken) -> TokenStatus | None:
+    """The CPO's own reservation for the token needs no eMSP's word, nor does the charge that it became."""
+    waiting = reservations.live_for_token(db, station, [token.value])
+    charging = (one["reservation"] for one in transactions.running_at(db, station, None, None) if one["reservation"])
+    used = [reservations.by_id(db, one) for one in charging]
+    for held in [*(one for one in waiting if one["state"] == ReservationState.ACTIVE), *used]:
+        if held["partner"] is None and fold(token.value) in _names(held):
+            group, type_ = held["group_id_token"], held["group_id_token_type"] or "Central"
+            return TokenStatus(status="Accepted", group=IdToken(value=group, type=type_) if group else None)
+    return None
+
+
+def ends_charge(event: TransactionChanged) -> bool:
+    """The message's token ends a charge: no eMSP is asked whether it may."""
+    return event.phase is Phase.ENDED or event.trigger == _STOPS
+
+
+def may_end(db: Connection, station: str, event: TransactionChanged, now: datetime) -> TokenStatus | None:
+    """What is told of the token that ends a charge: Accepted for the one that began it, and for one of its group."""
+    if event.id_token is None:
+        return None
+    ending = transactions.by_id(db, station, event.transaction_id) if event.transaction_id is not None else None
+    if ending is not None and ending["partner"] is not None:
+        for known in tokens.authorized(db, station, event.id_token.value):
+            if owner(known) == owner(ending) and (_began(known, ending) or _is_of_its_group(db, known, ending)):
+                return accepted(known)
+    return authorize(db, station, event.id_token, now)
+
+
+def _lasts(db: Connection, known: RowMapping, now: datetime) -> bool:
+    return _remembered(known, now) or holds(db, known) or _runs(db, known)
+
+
+def _remembered(known: RowMapping, now: datetime) -> bool:
+    return known["until"] is None or now < known["until"]
+
+
+def _runs(db: Connection, known: RowMapping) -> bool:
+    running = transactions.running_at(db, known["station"], None, None)
+    return any(one["partner"] is not None and owner(one) == owner(known) and _began(known, one) for one in running)
+
+
+def _began(known: RowMapping, running: RowMapping) -> bool:
+    return fold(running["cdr_token"]["uid"]) == fold(known["token"]["uid"])
+
+
+def _is_of_its_group(db: Connection, known: RowMapping, ending: RowMapping) -> bool:
+    began = tokens.authorized(db, ending["station"], ending["token_key"] or ending["cdr_token"]["uid"])
+    groups = {one["group_id_token"] for one in began if owner(one) == owner(ending)}
+    return known["group_id_token"] is not None and known["group_id_token"] in groups
+
+
+def _names(held: RowMapping) -> set[str]:
+    return {fold(name) for name in (held["id_token"], held["group_id_token"]) if name}

@@ -1,11 +1,14 @@
 """The house's desk for the bridge: what stations tell is written down here, and orders are handed out."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from gateway import authorization, charging, conclusions, reservations, stations, stopping
 from gateway.bell import Job
 from gateway.house import Rules, utc_now
 from gateway.office import Office
+from gateway.real_time import RealTime
 from gateway.store import commands
 from gateway.store.commands import Sendable
 from ocpp_bridge.answers import Answer
@@ -23,6 +26,7 @@ class HouseDesk:
         self._office = office
         self._store = office.store
         self._rules: Rules = office.rules
+        self._real_time = RealTime(office)
 
     async def admit(self, station: str, username: str | None, password: bytes | None) -> str:
         return await self._store.read(stations.admit, station, username, password)
@@ -53,13 +57,25 @@ class HouseDesk:
         return await self._store.write(stations.booted, station, event, self._rules, utc_now())
 
     async def authorize(self, station: str, id_token: IdToken) -> TokenStatus:
-        return await self._store.read(authorization.authorize, station, id_token, utc_now())
+        return await self._real_time.authorize(station, id_token)
 
     async def transaction(self, station: str, event: TransactionChanged) -> TransactionAnswer:
+        token = await self._judge_token(station, event)
         noted, concluded = await self._store.write(_transaction, station, event, self._rules)
         await self._office.ring(Job.CONCLUDE, concluded)
         await self._office.ring(Job.DISPATCH, noted.dispatch)
-        return noted.answer
+        return replace(noted.answer, token=token)
+
+    async def _judge_token(self, station: str, event: TransactionChanged) -> TokenStatus | None:
+        """Before the message is noted, for that makes the charge its eMSP's; a refusal keeps nothing from being noted.
+
+        Whether a charge may end is nobody's question any more.
+        """
+        if event.id_token is None:
+            return None
+        if authorization.ends_charge(event):
+            return await self._store.read(authorization.may_end, station, event, utc_now())
+        return await self._real_time.authorize(station, event.id_token, (event.evse, event.connector))
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
         concluded = await self._store.write(_status_changed, station, event, self._rules)
