@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping
 
+from gateway import cdrs
 from gateway.domain import metering
 from gateway.domain.lifecycle import ReservationState, SessionState
-from gateway.domain.usage import Activity, Stretch
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
 from gateway.store import reservations as ledger
@@ -84,6 +84,7 @@ def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, 
     """A Session is over, which is final (mod_sessions §SessionStatus)."""
     if sessions.become(db, session_pk, SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
         tell(db, session_pk, rules, now)
+        cdrs.settle(db, session_pk, now)
 
 
 def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:
@@ -159,16 +160,6 @@ def whereabouts(
     return spot | {"location": place.location, "evse_uid": place.evse_uid, "connector_id": place.connector_id}
 
 
-def usage(db: Connection, row: RowMapping, until: datetime) -> list[Stretch]:
-    """All that was done in a Session: the reservation, if it began with one, then what the station measured."""
-    began = row["start_date_time"] if row["transaction_id"] is not None else until
-    reserved_ = [Stretch(start=row["created_at"], end=began, activity=Activity.RESERVATION)]
-    kept = reserved_ if row["reservation"] is not None and row["created_at"] < began else []
-    if row["transaction_id"] is None:
-        return kept
-    return kept + metering.stretches(transactions.messages(db, row["id"]), began, max(began, until))
-
-
 def views(
     db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
 ) -> tuple[int, list[Session]]:
@@ -181,7 +172,7 @@ def view(db: Connection, row: RowMapping) -> Session:
     """A Session as OCPI tells it, in the newest version's words; ``row`` is one of ``gateway.store.sessions.page``."""
     finished = row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
     until = row["end_date_time"] or transactions.last_told(db, row["id"]) or row["last_updated"]
-    done = usage(db, row, until)
+    done = cdrs.usage(db, row, until)
     return Session(
         country_code=row["cpo_country"],
         party_id=row["cpo_party"],
@@ -197,6 +188,7 @@ def view(db: Connection, row: RowMapping) -> Session:
         connector_id=row["connector_id"],
         currency=row["currency"],
         charging_periods=metering.periods(done, finished),
+        total_cost=cdrs.session_cost(db, row, done),
         status=row["state"],
         last_updated=row["last_updated"],
     )
