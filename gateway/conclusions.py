@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from gateway import reservations, sessions, stopping
 from gateway.domain.results import judge_answer
 from gateway.house import Rules
+from gateway.stations import learned
 from gateway.store import callbacks, commands, stations
 from gateway.store.sessions import has_ended
 from ocpi.commands import CommandResultType
@@ -44,6 +45,7 @@ def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) ->
         follows = reservations.settle(db, row, meaning, rules, now)
         moved.callbacks.extend(callbacks.owe(db, owed + follows.owed, now))
         moved.dispatch.extend(follows.dispatch + _follow(db, row, meaning, rules, now))
+        moved.dispatch.extend(learned(db, row, meaning, rules, now))
     return moved
 
 

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway.asked import Asked, Refusal, not_supported, rejected
 from gateway.domain.addressing import Place
-from gateway.domain.lifecycle import ReservationState, SessionState
+from gateway.domain.lifecycle import UNFINISHED, ReservationState, SessionState
 from gateway.domain.tokens import authorized_until, group_token, id_token
 from gateway.house import Rules
 from gateway.reservations import can_be_replaced, give_up, number_at, reserved_as
-from gateway.store import reservations, sessions, tokens, topology
+from gateway.store import reservations, sessions, tokens, topology, transactions
 from gateway.store.statements import take_number
 from gateway.whereabouts import At, Online, find_place, location_of, must_be_online
 from ocpi.commands import (
@@ -50,7 +50,8 @@ class Taken:
     """A command that is taken on."""
 
     station: str
-    order: Order
+    #: None: it waits for the id of its Session's transaction.
+    order: Order | None
     reservation: int | None = None
     session: int | None = None
     #: The token that it authorises at the station, and as what the station knows it.
@@ -80,9 +81,8 @@ def _reserve(bench: Bench, command: ReserveNow) -> Taken:
     _must_be_own(asked, command.token)
     _must_be_reservable_until(bench, command)
     at = At(command.location_id, command.evse_uid)
-    place = find_place(
-        db, asked, at, "RESERVABLE", bench.online, prefer=held["station"] if held is not None else None, whole=True
-    )
+    stay = held["station"] if held is not None else None
+    place = find_place(db, asked, at, "RESERVABLE", bench.online, prefer=stay, reserving=True)
     token, group = _station_tokens(bench, command.token, place.station)
     replaces = held is not None and can_be_replaced(db, held, place.station, asked.at)
     order = orders.ReserveNow(
@@ -189,6 +189,9 @@ def _reserved_at(bench: Bench, command: StartSession, location: int) -> At | Non
     return None
 
 
+_OVER = "This session has ended."
+
+
 def _stop(bench: Bench, command: StopSession) -> Taken:
     asked = bench.asked
     session = sessions.by_session_id(bench.db, command.session_id)
@@ -196,10 +199,13 @@ def _stop(bench: Bench, command: StopSession) -> Taken:
         raise Refusal(CommandResponseType.UNKNOWN_SESSION, "Unknown session.")
     if session["partner"] != asked.partner.id or _owner(session) != asked.parties.emsp:
         raise rejected("This session is not of one of your customers.")
-    if session["state"] != SessionState.ACTIVE:
-        raise rejected("This session has ended.")
+    if session["state"] not in {SessionState.ACTIVE, SessionState.PENDING} and session["remote_start_id"] is None:
+        raise rejected("This session is a reservation." if session["end_date_time"] is None else _OVER)
+    if session["state"] not in UNFINISHED:
+        raise rejected(_OVER)
     must_be_online(session["station"], bench.online)
-    order = orders.RequestStop(transaction_id=session["transaction_id"])
+    known = session["transaction_id"]
+    order = orders.RequestStop(transaction_id=known) if known is not None else None
     return Taken(station=session["station"], order=order, session=session["id"])
 
 
@@ -212,7 +218,7 @@ def _unlock(bench: Bench, command: UnlockConnector) -> Taken:
     if place.station_connector is None:
         raise not_supported("This connector has no number at its charging station.")
     # 1.6 §5.18: unlocking ends a running transaction first, so it must not be somebody else's.
-    for session in sessions.running_at(bench.db, place.station, place.station_evse, place.station_connector):
+    for session in transactions.running_at(bench.db, place.station, place.station_evse, place.station_connector):
         if session["partner"] != asked.partner.id or _owner(session) != asked.parties.emsp:
             raise rejected("A session of somebody else is running there.")
     return Taken(station=place.station, order=orders.Unlock(evse=place.station_evse, connector=place.station_connector))
@@ -251,11 +257,8 @@ def _seconds(duration: timedelta) -> int:
 
 def _station_tokens(bench: Bench, token: Token, station: str) -> tuple[IdToken, IdToken | None]:
     """The token and its group as the station is told them: one function for reservations, starts and authorizations."""
-    owner = f"{bench.asked.partner.id}/{bench.asked.parties.emsp.key}"
-
-    def alias(uid: str) -> str:
-        return tokens.alias(bench.db, bench.rules.secrets, owner, uid, bench.asked.at)
-
+    asked = bench.asked
+    alias = tokens.aliases(bench.db, bench.rules.secrets, asked.partner.id, asked.parties.emsp, asked.at)
     longest = DIALECTS[bench.online[station]].longest_id_token
     return id_token(token, longest, alias), group_token(token, alias)
 
@@ -275,6 +278,7 @@ def authorize(bench: Bench, taken: Taken, command_id: int) -> None:
         "token": taken.token.wire(),
         "authorization_reference": taken.authorization_reference,
         "command": command_id,
+        "cpo": asked.parties.cpo.id,
         "until": authorized_until(taken.token, asked.at),
     }
     tokens.authorize(bench.db, row)

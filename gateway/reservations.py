@@ -61,7 +61,7 @@ def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now:
         case ReserveNow():
             return _reserved(db, row, held, order, meaning, rules, now)
         case CancelReservation():
-            _cancelled(db, row, held, meaning, rules, now)
+            return _cancelled(db, row, held, meaning, rules, now)
     return Follows()
 
 
@@ -89,28 +89,35 @@ def expire(db: Connection, rules: Rules, now: datetime) -> None:
 
 
 def ended(db: Connection, station: str, number: int, update: str, rules: Rules, now: datetime) -> list[int]:
-    """2.x ReservationStatusUpdate; a number that is not ours changes nothing. The commands to be called back again."""
-    held = reservations.at_station(db, station, number)
-    if held is None:
+    """2.x ReservationStatusUpdate; a number or a word that means nothing here changes nothing.
+
+    The commands to be called back again.
+    """
+    held, wanted = reservations.at_station(db, station, number), _UPDATES.get(update)
+    if held is None or wanted is None:
         return []
-    wanted = ReservationState.REMOVED if update == "Removed" else ReservationState.EXPIRED
-    return _over(db, held, wanted, rules, now)
+    owed = over(db, held, wanted, rules, now)
+    callbacks.owe(db, owed, now)
+    return [one.command for one in owed]
 
 
-def out_of_order(db: Connection, station: str, connector: int, rules: Rules, now: datetime) -> list[int]:
-    """A connector that is Faulted or Unavailable (0: the station) holds nothing any more (1.6 §5.13); see ``ended``."""
-    held = reservations.active_at(db, station, connector)
-    return [one for each in held for one in _over(db, each, ReservationState.REMOVED, rules, now)]
+#: 2.x ReservationUpdateStatus; 2.1 H03.FR.11: the token was presented, and no transaction followed.
+_UPDATES = {
+    "Removed": ReservationState.REMOVED,
+    "Expired": ReservationState.EXPIRED,
+    "NoTransaction": ReservationState.EXPIRED,
+}
 
 
-def _over(db: Connection, held: RowMapping, wanted: ReservationState, rules: Rules, now: datetime) -> list[int]:
+def over(
+    db: Connection, held: RowMapping, wanted: ReservationState, rules: Rules, now: datetime
+) -> list[callbacks.Owed]:
+    """The station has ended it; when it was removed, its owner is to be told."""
     if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
         wanted = ReservationState.UNKNOWN
     if not _end(db, held["id"], wanted, rules, now) or wanted is not ReservationState.REMOVED:
         return []
-    owed = _told_cancelled(db, held, rules, now, "The charging station has ended the reservation.")
-    callbacks.owe(db, owed, now)
-    return [one.command for one in owed]
+    return _told_cancelled(db, held, rules, now, "The charging station has ended the reservation.")
 
 
 def _end(db: Connection, reservation_id: int, wanted: ReservationState, rules: Rules, now: datetime) -> bool:
@@ -157,14 +164,17 @@ def _reserved(
 ) -> Follows:
     if held["state"] not in LIVE:
         return _too_late(db, row, held, meaning, rules, now)
+    of_the_house = row["partner"] is None
     if meaning.happened is Happened.YES:
         reservations.become(db, held["id"], ReservationState.ACTIVE, now)
-        told = {"command": row["id"], "cleanup_at": None, "confirmed_at": now}
+        told = {"cleanup_at": None, "confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
         reservations.change(db, held["id"], now, **told, **_as_ordered(db, held, order))
         sessions.reserved(db, held, row, order, rules, now)
         reservations.forget_given_up(db, held, now)
         return Follows()
     first, kept = held["state"] == ReservationState.PENDING, held["state"] == ReservationState.ACTIVE
+    if meaning.happened is Happened.NO and kept and of_the_house:  # what it lost it does not take again
+        return Follows(owed=over(db, held, ReservationState.REMOVED, rules, now))
     asked_again = commands.open_for_reservation(db, held["id"], CommandType.RESERVE_NOW)
     if meaning.happened is Happened.NO and (first or (kept and _never_sent(row))):
         if asked_again:
@@ -191,7 +201,8 @@ def _too_late(
 
 def _cancelled(
     db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
-) -> None:
+) -> Follows:
+    reason = row["body"].get("reason") if row["partner"] is None else None
     if meaning.happened is Happened.YES:
         _end(db, held["id"], ReservationState.CANCELLED, rules, now)
     elif meaning.result is CommandResultType.UNKNOWN_RESERVATION:
@@ -199,9 +210,13 @@ def _cancelled(
         unsure = held["state"] == ReservationState.UNKNOWN
         wanted = ReservationState.CANCELLED if unsure else ReservationState.REMOVED
         _end(db, held["id"], wanted, rules, now)
-    elif meaning.happened is Happened.UNKNOWN:
+    elif meaning.happened is Happened.UNKNOWN or reason is not None:
         reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
         reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
+    if reason is None or held["state"] not in LIVE:
+        return Follows()
+    # The CPO's word counts whether the station could be asked or not (mod_commands §Flow).
+    return Follows(owed=_told_cancelled(db, held, rules, now, reason))
 
 
 def _cancel_there(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> int:

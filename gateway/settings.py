@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     transaction_patience: Seconds = timedelta(hours=24)
     #: How often at most a partner is told that a charge goes on; a change of state is told at once.
     session_pause: Seconds = timedelta(seconds=30)
+    #: A reservation that a 1.6 station has lost is made again where more than a minute is left; else it is cancelled.
+    reserve_again: bool = True
     #: RemoteStart Rejected without a known cause: OCPI's enumeration says REJECTED, its diagram FAILED.
     start_refused: Literal["REJECTED", "FAILED"] = "REJECTED"
     #: How long a station waits at most for an eMSP's word on a card.

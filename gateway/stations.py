@@ -2,21 +2,28 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
-from gateway import reservations
+from gateway import errands, lost, reservations
+from gateway.domain.evse_status import DECIDED, evse_status
 from gateway.house import Rules
 from gateway.secrets import password_fits
-from gateway.store import commands, stations
+from gateway.store import callbacks, commands, stations
+from gateway.store.errands import given_since
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Refused
+from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.events import BootAnswer, Booted, Registration, StatusChanged
+from ocpp_bridge.meanings import Happened, Meaning
+from ocpp_bridge.orders import ORDER, Configure
+from ocpp_bridge.reading import spelled
 
 #: A station's clock may be this far ahead of ours before its timestamps are not believed.
 _PLAUSIBLE = timedelta(minutes=5)
 #: Security profile in which a station has no password: only where it was written down for it.
 _OPEN_PROFILE = 0
-_OUT_OF_ORDER = {"Faulted", "Unavailable"}
+#: CALLERROR of a station that has not been accepted yet, as far as it knows.
+_NOT_BOOTED = "securityerror"
 
 
 def admit(db: Connection, station: str, username: str | None, password: bytes | None) -> str:
@@ -77,17 +84,63 @@ def told_abilities(db: Connection, station: str, answer: Answer) -> None:
         stations.change(db, station, abilities={})
 
 
-def status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules, now: datetime) -> list[int]:
+def learned(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+    """What the end of a command says of its station itself; the errands that it asks for."""
+    if row["type"] == errands.Errand.SET_VARIABLE and meaning.happened is Happened.YES:
+        order = ORDER.validate_python(row["order"])
+        assert isinstance(order, Configure)
+        _remember(db, row["station"], order)
+    answer = row["answer"] or {}
+    if row["ending"] != Ending.CALL_ERROR or answer.get("status", "").strip().casefold() != _NOT_BOOTED:
+        return []
+    known = stations.find(db, row["station"])
+    since = known["connected_at"] if known is not None else None
+    if given_since(db, row["station"], errands.Errand.ASK_BOOT, since or row["received_at"]):
+        return []  # once in a contact is enough
+    return [errands.ask_boot(db, rules, row["station"], now)]
+
+
+def _remember(db: Connection, station: str, order: Configure) -> None:
+    """An ability that was set is known at once, under the name by which it is asked for."""
+    known = stations.find(db, station)
+    dialect = DIALECTS.get(known["subprotocol"] or "") if known is not None else None
+    if known is None or dialect is None or known["abilities"] is None:  # they are still to be asked
+        return
+    name = spelled(order.key, dialect.abilities)
+    if name in dialect.abilities:
+        stations.change(db, station, abilities=known["abilities"] | {name: order.value})
+
+
+def status_changed(
+    db: Connection, station: str, event: StatusChanged, rules: Rules, now: datetime
+) -> tuple[list[int], list[int]]:
     """Ordered by the station's clock where that is plausible, else by arrival.
 
-    The commands to be called back again: 1.6 has no other word for a reservation that was removed.
+    (the commands to be called back again, the errands to dispatch): 1.6 has no other word for a reservation's end.
     """
     told_at = event.at if event.at is not None and event.at <= now + _PLAUSIBLE else now
     spot = (event.evse or 0, event.connector or 0)
-    newest = stations.put_status(db, station, spot, event.status[:24], event.error, told_at)
-    if not newest or event.evse is not None or event.status not in _OUT_OF_ORDER:
-        return []
-    return reservations.out_of_order(db, station, spot[1], rules, now)
+    before = stations.told(db, station, spot)
+    if not stations.put_status(db, station, spot, event.status[:24], event.error, told_at):
+        return [], []
+    for evse in stations.evses_at(db, station, spot):
+        _show(db, evse)
+    if event.evse is not None:
+        return [], []
+    follows = lost.seen(db, station, spot[1], event.status, before, rules, now)
+    callbacks.owe(db, follows.owed, now)
+    return [one.command for one in follows.owed], follows.dispatch
+
+
+def _show(db: Connection, evse: int) -> None:
+    """An EVSE's own status, which partners see: what the station told last, of the EVSE or of its connectors."""
+    told = stations.told_of(db, evse)
+    whole, connectors = [[one for one in told if bool(one["connector"]) is part] for part in (False, True)]
+    newest = max((one["told_at"] for one in told), default=None)
+    said = whole if any(one["told_at"] == newest for one in whole) else connectors
+    status = evse_status([one["status"] for one in said])
+    if status is not None and newest is not None:
+        stations.show(db, evse, status, newest, DECIDED)
 
 
 def heard(db: Connection, station: str, now: datetime) -> None:

@@ -10,6 +10,7 @@ from gateway.domain.addressing import Place, choose, online_only
 from gateway.store import reservations, sessions, stations, topology
 from ocpi.commands import CancelReservation, ReserveNow, StartSession, StopSession, UnlockConnector
 from ocpi.status import StatusCode
+from ocpp_bridge.dialect import Dialect
 from ocpp_bridge.dialects import DIALECTS
 
 #: ``{station: subprotocol}`` of the stations that a node holds right now.
@@ -49,9 +50,9 @@ def find_place(
     capability: str,
     online: Online,
     prefer: str | None = None,
-    whole: bool = False,
+    reserving: bool = False,
 ) -> Place:
-    """Where the command goes; raises Refusal. ``prefer``: a station to stay at; ``whole``: a station will do."""
+    """Where the command goes; raises Refusal. ``prefer``: a station to stay at; ``reserving``: a station will do."""
     location = location_of(db, asked, at.location_id)
     if at.evse_uid is not None:
         _must_exist(db, location, at)
@@ -59,13 +60,15 @@ def find_place(
     capable = [place for place in elsewhere if capability in place.capabilities]
     if not capable:
         raise not_supported("No EVSE here can do this." if at.evse_uid is None else "This EVSE cannot do this.")
+    if reserving:
+        capable = _that_reserve(db, capable)
     reachable = online_only(capable, online)
     if not reachable:
         raise rejected(_OFFLINE)
     if at.evse_uid is not None:
         return reachable[0]
     staying = [place for place in reachable if place.station == prefer]
-    place = choose(staying or reachable, _whole_station(db, reachable) if whole else {})
+    place = choose(staying or reachable, _whole_station(db, reachable) if reserving else {})
     if place.evse is not None:
         topology.chosen(db, place.evse, asked.at)
     return place
@@ -91,11 +94,25 @@ def _must_exist(db: Connection, location: int, at: At) -> None:
         raise rejected("Unknown connector.", StatusCode.UNKNOWN_LOCATION)
 
 
+def _that_reserve(db: Connection, places: list[Place]) -> list[Place]:
+    """Those whose station has not said that it takes no reservations; raises Refusal when there is none."""
+    refusing = {station for station, (dialect, told) in _known(db, places).items() if dialect.reserves(told) is False}
+    found = [place for place in places if place.station not in refusing]
+    if not found:
+        raise not_supported("The charging station takes no reservations.")
+    return found
+
+
 def _whole_station(db: Connection, places: list[Place]) -> dict[str, bool | None]:
     """What is known of the stations' taking reservations that name no EVSE."""
+    return {station: dialect.whole_station(told) for station, (dialect, told) in _known(db, places).items()}
+
+
+def _known(db: Connection, places: list[Place]) -> dict[str, tuple[Dialect, dict[str, str]]]:
+    """What the stations have told of their abilities, and in which version."""
     known = stations.abilities(db, {place.station for place in places})
     return {
-        station: DIALECTS[subprotocol].whole_station(told)
+        station: (DIALECTS[subprotocol], told)
         for station, (subprotocol, told) in known.items()
         if subprotocol is not None and subprotocol in DIALECTS and told is not None
     }

@@ -6,15 +6,18 @@ from sqlalchemy import Connection
 
 from gateway import authorization, charging, conclusions, reservations, stations, stopping
 from gateway.bell import Job
+from gateway.domain.results import TAKEN
+from gateway.holding import taken
 from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.real_time import RealTime
 from gateway.store import commands
 from gateway.store.commands import Sendable
-from ocpp_bridge.answers import Answer
+from gateway.store.errands import give_back
+from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Claimed
 from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
-from ocpp_bridge.orders import IdToken
+from ocpp_bridge.orders import IdToken, RequestStart
 
 AVAILABLE = "Available"
 
@@ -40,7 +43,8 @@ class HouseDesk:
         await self._store.note(stations.disconnected, station, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
-        found: Sendable | None = await self._store.write(_claim_one, station)
+        found, concluded = await self._store.write(_claim_one, station, self._rules)
+        await self._office.ring(Job.CONCLUDE, concluded)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
@@ -78,8 +82,9 @@ class HouseDesk:
         return await self._real_time.authorize(station, event.id_token, (event.evse, event.connector))
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
-        concluded = await self._store.write(_status_changed, station, event, self._rules)
+        concluded, errands = await self._store.write(_status_changed, station, event, self._rules)
         await self._office.ring(Job.CONCLUDE, concluded)
+        await self._office.ring(Job.DISPATCH, errands)
 
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
         concluded = await self._store.write(_reservation_ended, station, number, update, self._rules)
@@ -89,8 +94,18 @@ class HouseDesk:
         await self._store.note(stations.heard, station, utc_now())
 
 
-def _claim_one(db: Connection, station: str) -> Sendable | None:
-    return commands.claim(db, [station], utc_now()).get(station)
+def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | None, list[int]]:
+    """The next order, and commands to conclude: starts at an EVSE that is certainly somebody else's are not sent."""
+    concluded: list[int] = []
+    while (found := commands.claim(db, [station], utc_now()).get(station)) is not None:
+        if not isinstance(found.order, RequestStart):
+            break
+        concluded += _judged(db, station, rules)
+        if not (why := taken(db, station, found.order, utc_now())):
+            break
+        give_back(db, found.id, Answer(ending=Ending.NOT_SENT, status=TAKEN, detail=why), utc_now())
+        concluded.append(found.id)
+    return found, concluded
 
 
 def _transaction(
@@ -105,11 +120,12 @@ def _reservation_ended(db: Connection, station: str, number: int, update: str, r
     return answered + reservations.ended(db, station, number, update, rules, utc_now())
 
 
-def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> list[int]:
+def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> tuple[list[int], list[int]]:
     answered = _judged(db, station, rules)
     if event.status == AVAILABLE:
         stopping.seen_free(db, station, event.evse, event.connector, rules, utc_now())
-    return answered + stations.status_changed(db, station, event, rules, utc_now())
+    removed, errands = stations.status_changed(db, station, event, rules, utc_now())
+    return answered + removed, errands
 
 
 def _judged(db: Connection, station: str, rules: Rules) -> list[int]:

@@ -261,23 +261,12 @@ def open_for_reservation(db: Connection, reservation_id: int, type_: str | None 
     return db.execute(asked).first() is not None
 
 
-def given_since(db: Connection, station: str, type_: str, since: datetime) -> bool:
-    """The house gave the station an order of that type already."""
-    mine = select(command.c.id).where(command.c.station == station, command.c.partner.is_(None))
-    return db.execute(mine.where(command.c.type == type_, command.c.received_at >= since).limit(1)).first() is not None
-
-
-def give_back(db: Connection, command_id: int, answer: Answer, now: datetime) -> None:
-    """Write down of an order that was claimed in this very transaction why it is not sent after all."""
-    unsent = update(command).where(command.c.id == command_id, command.c.state == CommandState.SENT)
-    db.execute(unsent.values(sent_at=None, **_ended(answer, now)))
-
-
 def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:
-    """The house's own orders about a reservation that were not sent yet are not wanted any more."""
+    """The house's own orders about a reservation that were not sent yet are not wanted; but the CPO keeps its word."""
     unwanted = (
         update(command)
         .where(command.c.reservation == reservation_id, command.c.partner.is_(None))
+        .where(command.c.body["reason"].as_string().is_(None))
         .where(command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]))
         .values(state=CommandState.CONCLUDED, concluded_at=now, result_text="not needed any more")
     )

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
-from gateway.store.rows import command, reservation
+from gateway.store.rows import command, evse, location, partner, reservation
 from ocpi.types import fold
 
 #: Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve.
@@ -138,6 +138,46 @@ def active_at(db: Connection, station: str, station_connector: int) -> Sequence[
     if station_connector != 0:
         asked = asked.where(reservation.c.station_connector == station_connector)
     return db.execute(asked).mappings().all()
+
+
+def held_at(db: Connection, station: str, now: datetime) -> Sequence[RowMapping]:
+    """What a station certainly holds: ACTIVE, not expired, and not waiting to be cancelled there."""
+    return db.execute(_HELD_AT, {"station": station, "now": now}).mappings().all()
+
+
+_HELD_AT = select(reservation).where(
+    reservation.c.station == bindparam("station"),
+    IS_LIVE,
+    reservation.c.state == ReservationState.ACTIVE,
+    ~reservation.c.superseded,
+    reservation.c.expiry_date > bindparam("now"),
+)
+
+
+def of_number(db: Connection, number: int) -> RowMapping | None:
+    """The reservation that the integer means now: where a party moved one, the one that it has moved to."""
+    asked = select(reservation).where(reservation.c.number == number)
+    return db.execute(asked.order_by(reservation.c.superseded, reservation.c.id.desc())).mappings().first()
+
+
+def listed(
+    db: Connection, *, station: str | None = None, state: str | None = None, most: int = 100
+) -> Sequence[RowMapping]:
+    """The newest first, by the partners' names too."""
+    asked = _LISTED.order_by(reservation.c.id.desc()).limit(most)
+    if station is not None:
+        asked = asked.where(reservation.c.station == station)
+    if state is not None:
+        asked = asked.where(reservation.c.state == state)
+    return db.execute(asked).mappings().all()
+
+
+_LISTED = (
+    select(reservation, location.c.location_id, evse.c.evse_uid, partner.c.name.label("partner_name"))
+    .join(location, location.c.id == reservation.c.location)
+    .join(evse, evse.c.id == reservation.c.evse, isouter=True)
+    .join(partner, partner.c.id == reservation.c.partner, isouter=True)
+)
 
 
 def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[RowMapping]:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, or_, select, update
 
-from gateway.store.rows import connector_status, station
+from gateway.store.rows import binding, connector_status, evse, location, station
 from gateway.store.statements import put, put_newest
 
 
@@ -43,6 +43,48 @@ def put_status(
     return put_newest(db, connector_status, row | told, ("station", "evse", "connector"), "told_at")
 
 
+def told(db: Connection, station_id: str, spot: tuple[int, int]) -> str | None:
+    """The last status of a connector."""
+    known = {"station": station_id, "evse": spot[0], "connector": spot[1]}
+    found: str | None = db.execute(_TOLD, known).scalar_one_or_none()
+    return found
+
+
+def evses_at(db: Connection, station_id: str, spot: tuple[int, int]) -> list[int]:
+    """The OCPI EVSEs of which a status of (evse, connector) tells."""
+    asked = _EVSES_AT_EVSE if spot[0] else _EVSES_AT_CONNECTOR
+    return list(db.execute(asked, {"station": station_id, "number": spot[0] or spot[1]}).scalars())
+
+
+def told_of(db: Connection, evse_pk: int) -> Sequence[RowMapping]:
+    """All that stations have told of an OCPI EVSE: of its connectors, and (connector 0) of it as a whole."""
+    return db.execute(_TOLD_OF, {"evse": evse_pk}).mappings().all()
+
+
+def show(db: Connection, evse_pk: int, status: str, at: datetime, decided: Collection[str]) -> None:
+    """An OCPI EVSE's status as its station tells it, never back in time; what we have ``decided`` ourselves stays."""
+    shown = (
+        update(evse)
+        .where(evse.c.id == evse_pk, evse.c.status.not_in(decided))
+        .where(or_(evse.c.status_at.is_(None), evse.c.status_at <= at))
+        .values(status=status, status_at=at)
+    )
+    db.execute(shown)
+
+
+def online(db: Connection) -> dict[str, str]:
+    """``{station: subprotocol}`` of those that are connected, as far as the database has been told."""
+    asked = select(station.c.id, station.c.subprotocol).where(
+        station.c.connected_at.is_not(None), station.c.disconnected_at.is_(None), station.c.subprotocol.is_not(None)
+    )
+    return {row.id: row.subprotocol for row in db.execute(asked)}
+
+
+def places(db: Connection, station_id: str) -> Sequence[RowMapping]:
+    """What is bound to a station: its number there, its OCPI EVSE's status, and the Location's body."""
+    return db.execute(_PLACES, {"station": station_id}).mappings().all()
+
+
 def statuses(db: Connection, station_id: str) -> Sequence[RowMapping]:
     asked = (
         select(connector_status)
@@ -62,3 +104,37 @@ def status_at(db: Connection, station_id: str, station_evse: int | None, station
     asked = asked.where(or_(connector_status.c.evse == station_evse, at_connector))
     found = list(db.execute(asked).scalars())
     return next((status for status in found if status != "Available"), found[0] if found else None)
+
+
+# A 1.6 station tells of connectors only (evse 0), whether or not its binding names an EVSE as well.
+_IS_OF_BINDING = or_(
+    and_(connector_status.c.evse != 0, connector_status.c.evse == binding.c.station_evse),
+    and_(connector_status.c.evse == 0, connector_status.c.connector == binding.c.station_connector),
+)
+_TOLD = select(connector_status.c.status).where(
+    *(connector_status.c[name] == bindparam(name) for name in ("station", "evse", "connector"))
+)
+_EVSES = select(binding.c.evse).where(binding.c.station == bindparam("station")).distinct()
+_EVSES_AT_EVSE = _EVSES.where(binding.c.station_evse == bindparam("number"))
+_EVSES_AT_CONNECTOR = _EVSES.where(binding.c.station_connector == bindparam("number"))
+_TOLD_OF = (
+    select(connector_status)
+    .distinct()
+    .join(binding, and_(binding.c.station == connector_status.c.station, _IS_OF_BINDING))
+    .where(binding.c.evse == bindparam("evse"))
+)
+_PLACES = (
+    select(
+        binding.c.station_evse,
+        binding.c.station_connector,
+        binding.c.connector_key,
+        evse.c.evse_key,
+        evse.c.status,
+        evse.c.status_at,
+        location.c.body,
+    )
+    .join(evse, evse.c.id == binding.c.evse)
+    .join(location, location.c.id == evse.c.location)
+    .where(binding.c.station == bindparam("station"))
+    .order_by(binding.c.id)
+)

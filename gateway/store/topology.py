@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, or_, select, update
 
 from gateway.domain.addressing import Place
+from gateway.domain.evse_status import DECIDED
 from gateway.domain.lifecycle import SessionState
 from gateway.store.reservations import IS_LIVE
 from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session
@@ -103,12 +104,20 @@ def put_location(db: Connection, cpo_id: int, one: Location, body: dict[str, obj
     here = {fold(e.uid) for e in one.evses}
     gone = update(evse).where(evse.c.location == found.id, evse.c.evse_key.not_in(here)).values(status=_REMOVED)
     db.execute(gone)
+    told = _told_statuses(db, found.id)
     for each in one.evses:
-        row = {"location": found.id, "evse_uid": each.uid, "evse_key": fold(each.uid), "status": each.status}
+        status = each.status if each.status in DECIDED else told.get(fold(each.uid), each.status)
+        row = {"location": found.id, "evse_uid": each.uid, "evse_key": fold(each.uid), "status": status}
         put(db, evse, row | {"capabilities": list(each.capabilities)}, ("location", "evse_key"))
         evse_pk = evse_id(db, found.id, each.uid)
         _put_connectors(db, evse_pk, [c.id for c in each.connectors])
     return found.id
+
+
+def _told_statuses(db: Connection, location_pk: int) -> dict[str, str]:
+    """What stations have told of EVSEs that are there, which is newer than any file."""
+    asked = select(evse.c.evse_key, evse.c.status).where(evse.c.location == location_pk, evse.c.status_at.is_not(None))
+    return {row.evse_key: row.status for row in db.execute(asked.where(evse.c.status.not_in(DECIDED)))}
 
 
 def evse_id(db: Connection, location_pk: int, evse_uid: str) -> int:

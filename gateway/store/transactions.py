@@ -87,6 +87,12 @@ def take_over(db: Connection, from_pk: int, to_pk: int) -> None:
     db.execute(delete(session).where(session.c.id == from_pk))
 
 
+def pending(db: Connection, station: str, now: datetime) -> Sequence[RowMapping]:
+    """Starts that the station has accepted and that may become a transaction still."""
+    asked = select(session).where(_PENDING, session.c.station == station, session.c.pending_until > now)
+    return db.execute(asked).mappings().all()
+
+
 def lapsed(db: Connection, now: datetime, most: int = 100) -> list[int]:
     """Starts that became no transaction in their time."""
     asked = select(session.c.id).where(_PENDING, session.c.pending_until <= now)

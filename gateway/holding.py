@@ -1,0 +1,125 @@
+"""Holding, the story of the ledger: what stations hold for whom, and who may therefore use what now."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping
+
+from gateway.domain.connector_types import ocpp_connector_type
+from gateway.domain.evse_status import DECIDED, USABLE
+from gateway.domain.ledger import CheckStatus, Kept, Spot, check, held_up
+from gateway.sessions import same_spot
+from gateway.store import commands, reservations, stations, transactions
+from ocpi.locations import ConnectorFormat, ConnectorType, PowerType
+from ocpi.types import fold
+from ocpp_bridge.dialects import DIALECTS
+from ocpp_bridge.orders import RequestStart
+
+
+def may_use(
+    db: Connection,
+    station: str,
+    evse: int | None,
+    connector_type: str | None,
+    token: str,
+    group: str | None,
+    now: datetime,
+) -> CheckStatus:
+    """What the station's reservations say to a token (as the station knows it); on 1.6 connectors are the EVSEs."""
+    return check(_kept(db, station, now), _spots(db, station), evse, connector_type, token, group, now)
+
+
+def held_up_at(db: Connection, station: str, now: datetime) -> set[int]:
+    """The EVSEs of the station that reservations of no certain EVSE need now."""
+    return held_up(_kept(db, station, now), _spots(db, station), now)
+
+
+def types_at(db: Connection, station: str, evse: int | None, connector: int | None) -> frozenset[str]:
+    """The types of connector (2.x ConnectorEnumType) that an EVSE has, as imported."""
+    number = _number(evse, connector)
+    return next((spot.connector_types for spot in _spots(db, station) if spot.number == number), frozenset())
+
+
+def taken(db: Connection, station: str, order: RequestStart, now: datetime) -> str:
+    """Why a start is certain to be refused; empty when it is not certain, and the station's word counts."""
+    group = order.group.value if order.group is not None else None
+    for held in reservations.held_at(db, station, now):
+        mine = _as_kept(held).is_for(order.id_token.value, group)
+        if _is_there(held, order) and not mine and not commands.open_for_reservation(db, held["id"]):
+            return "The EVSE is reserved for somebody else."
+    for begun in transactions.pending(db, station, now):
+        if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
+            return "Somebody else is about to charge at the EVSE."
+    return ""
+
+
+def _is_there(row: RowMapping, order: RequestStart) -> bool:
+    return same_spot((row["station_evse"], row["station_connector"]), (order.evse, order.connector))
+
+
+def _kept(db: Connection, station: str, now: datetime) -> list[Kept]:
+    return [_as_kept(held) for held in reservations.held_at(db, station, now)]
+
+
+def _as_kept(held: RowMapping) -> Kept:
+    return Kept(
+        token=held["id_token"],
+        expiry=held["expiry_date"],
+        group=held["group_id_token"],
+        evse=_place(held),
+        connector_type=held["connector_type"],
+    )
+
+
+def _place(held: RowMapping) -> int | None:
+    return _number(held["station_evse"], held["station_connector"])
+
+
+def _number(evse: int | None, connector: int | None) -> int | None:
+    """A 1.6 station's connectors are its EVSEs, unless a binding says that several are one."""
+    return evse if evse is not None else connector
+
+
+def _spots(db: Connection, station: str) -> list[Spot]:
+    bound: defaultdict[int, list[RowMapping]] = defaultdict(list)
+    for row in stations.places(db, station):
+        if (number := _number(row["station_evse"], row["station_connector"])) is not None:
+            bound[number].append(row)
+    subprotocol, _ = stations.abilities(db, [station]).get(station, (None, None))
+    dialect = DIALECTS.get(subprotocol or "")
+    words = dialect.connector_types if dialect is not None else None
+    running = [
+        (one["station_evse"], one["station_connector"]) for one in transactions.running_at(db, station, None, None)
+    ]
+    return [
+        Spot(
+            number=number,
+            connector_types=frozenset(kind for row in rows for kind in _types(row, words)),
+            usable=all(_is_usable(row, running) for row in rows),
+        )
+        for number, rows in bound.items()
+    ]
+
+
+def _is_usable(row: RowMapping, running: Sequence[tuple[int | None, int | None]]) -> bool:
+    """As the station told; an imported status says nothing of this moment, except that it is not there at all."""
+    if any(same_spot((row["station_evse"], row["station_connector"]), one) for one in running):
+        return False
+    return row["status"] in USABLE if row["status_at"] is not None else row["status"] not in DECIDED
+
+
+def _types(row: RowMapping, words: Collection[str] | None) -> list[str]:
+    """The types of the connectors that a binding speaks of, in the station's words."""
+    evses = [one for one in row["body"].get("evses") or [] if fold(one["uid"]) == row["evse_key"]]
+    mine = [one for evse in evses for one in evse["connectors"] if row["connector_key"] in ("", fold(one["id"]))]
+    return [
+        ocpp_connector_type(
+            ConnectorType(one["standard"]),
+            ConnectorFormat(one["format"]),
+            one["max_amperage"],
+            PowerType(one["power_type"]),
+            words,
+        )
+        for one in mine
+    ]

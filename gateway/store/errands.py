@@ -1,0 +1,23 @@
+"""Errands: every query about the house's own orders, and about orders that it takes back."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from gateway.domain.lifecycle import CommandState
+from gateway.store import commands
+from gateway.store.rows import command
+from ocpp_bridge.answers import Answer
+
+
+def given_since(db: Connection, station: str, type_: str, since: datetime) -> bool:
+    """The house gave the station an order of that type already."""
+    mine = select(command.c.id).where(command.c.station == station, command.c.partner.is_(None))
+    return db.execute(mine.where(command.c.type == type_, command.c.received_at >= since).limit(1)).first() is not None
+
+
+def give_back(db: Connection, command_id: int, answer: Answer, now: datetime) -> None:
+    """Write down of an order that was claimed in this very transaction why it is not sent after all."""
+    commands.answered(db, command_id, None, answer, now)
+    claimed = update(command).where(command.c.id == command_id, command.c.state == CommandState.SENT)
+    db.execute(claimed.values(sent_at=None))
