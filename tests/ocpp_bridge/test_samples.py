@@ -171,6 +171,36 @@ def test_a_signed_value_that_cannot_be_kept_whole_is_none(data):
     assert read({"value": 1, "signedMeterValue": {"signedMeterData": data}}).signed is None
 
 
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,12})?", fullmatch=True)
+)
+SAMPLE = st.fixed_dictionaries(
+    {"value": ANYTHING},
+    optional={
+        "measurand": st.sampled_from(["SoC", "Power.Active.Import", "Current.Import", "Energy.Active.Import.Interval"]),
+        "unit": st.sampled_from(["kWh", "kW", "A", "Percent"]) | ANYTHING,
+        "phase": st.sampled_from(["L1", "L2-N"]) | ANYTHING,
+        "unitOfMeasure": st.fixed_dictionaries({"multiplier": ANYTHING}) | ANYTHING,
+        "location": ANYTHING,
+        "context": ANYTHING,
+        "format": ANYTHING,
+        "signedMeterValue": ANYTHING,
+    },
+)
+
+
+@given(samples=st.lists(SAMPLE, max_size=4))
+def test_whatever_is_told_is_read_or_left_out_and_can_be_written_down(samples):
+    told = readings([at("2026-01-01T00:00:00Z", *samples)])
+    assert READINGS.validate_json(READINGS.dump_json(told)) == told
+    assert all(one.register_wh is None or one.register_wh >= 0 for one in told)
+
+
 NUMBERS = st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=0, max_value=10**12)
 READING = st.builds(
     Reading,

@@ -9,7 +9,7 @@ from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.events import Registration
 from ocpp_bridge.line import Pace
 from ocpp_bridge.memory import Asked, Memory
-from ocpp_bridge.orders import IdToken, RequestStart, RequestStop
+from ocpp_bridge.orders import AskTransaction, IdToken, RequestStart, RequestStop
 from tests.ocpp_bridge.house import Door, House, reserve, until
 
 STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
@@ -193,6 +193,7 @@ async def test_an_order_that_cannot_be_said_is_not_sent_and_says_why(house: Hous
         orders = [
             house.order("CS-1", RequestStop(transaction_id="not a number")),
             house.order("CS-1", RequestStart(id_token=IdToken(value="x" * 21), remote_start_id=1)),
+            house.order("CS-1", AskTransaction(transaction_id="4711")),
         ]
         door.ring()
         for order in orders:
