@@ -1,4 +1,4 @@
-"""Importing, the story: a file of Locations, stations and their bindings becomes rows, all of it or none."""
+"""Importing, the story: a file of Locations, stations, their bindings and Tariffs becomes rows, all of it or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,22 +8,31 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway.domain.imported import OPEN_PROFILE, Binding, Contents, Station, Unimportable
 from gateway.secrets import password_fits, password_hash
-from gateway.store import bindings, partners, stations, topology
+from gateway.store import bindings, partners, stations, tariffs, topology
 from ocpi.headers import Party
 from ocpi.locations import Location
+from ocpi.tariffs import Tariff
 from ocpi.types import fold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What an import brought; and how many EVSEs of the whole database are bound to no station."""
+    """What an import brought; and what is amiss in the whole database."""
 
     locations: int
     evses: int
     connectors: int
     stations: int
     bindings: int
+    tariffs: int
+    #: EVSEs that are bound to no station.
     unbound_evses: int
+    #: Ids that connectors name and that no Tariff of their party has.
+    unknown_tariffs: list[str]
+
+
+#: Where an id of a party was given first.
+_Seen = dict[tuple[Party, str], str]
 
 
 def bring_in(db: Connection, contents: Contents) -> Counts:
@@ -44,7 +53,9 @@ class _Import:
     bound: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def run(self) -> Counts:
+        self._need_a_party()
         self._put_locations()
+        self._put_tariffs()
         self._put_stations()
         self._bind()
         self._no_spot_twice()
@@ -57,27 +68,46 @@ class _Import:
             connectors=sum(len(evse.connectors) for evse in evses),
             stations=len(self.contents.stations),
             bindings=len(self.contents.bindings),
+            tariffs=len(self.contents.tariffs),
             unbound_evses=bindings.unbound(self.db),
+            unknown_tariffs=tariffs.unknown(self.db),
         )
 
-    def _put_locations(self) -> None:
-        ours = [str(cpo.party) for cpo in partners.cpos(self.db)]
-        if self.contents.locations and not ours:
-            sentence = "There is no CPO party that a location could be of: add one first, with cpo add."
+    def _need_a_party(self) -> None:
+        owned = {"location": self.contents.locations, "tariff": self.contents.tariffs}
+        kind = next((kind for kind, entries in owned.items() if entries), None)
+        if kind is not None and not partners.cpos(self.db):
+            sentence = f"There is no CPO party that a {kind} could be of: add one first, with cpo add."
             raise Unimportable([sentence, *self.problems])
-        seen: dict[tuple[Party, str], int] = {}
+
+    def _put_locations(self) -> None:
+        seen: _Seen = {}
         for at, location in self.contents.locations.items():
-            party, key = Party(location.country_code, location.party_id), fold(location.id)
-            first = seen.setdefault((party, key), at)
-            if first != at:
-                self.problems.append(f'locations[{at}].id: "{location.id}" is locations[{first}] too')
+            cpo = self._new_of_ours(location, f"locations[{at}]", seen)
             self.problems += _ids_given_twice(location, f"locations[{at}]")
-            cpo = topology.cpo_of(self.db, location.country_code, location.party_id)
+            key = fold(location.id)
             self.placed.setdefault(key, [])
-            if cpo is None:
-                self.problems.append(f"locations[{at}].party_id: {party} is none of our parties ({', '.join(ours)})")
-            elif first == at:
+            if cpo is not None:
                 self._put_location(cpo, location, key)
+
+    def _put_tariffs(self) -> None:
+        seen: _Seen = {}
+        for at, tariff in self.contents.tariffs.items():
+            cpo = self._new_of_ours(tariff, f"tariffs[{at}]", seen)
+            if cpo is not None:
+                tariffs.put(self.db, cpo, tariff)
+
+    def _new_of_ours(self, one: Location | Tariff, at: str, seen: _Seen) -> int | None:
+        """The party of an entry; None when it is not to be put, and why is said."""
+        party = Party(one.country_code, one.party_id)
+        first = seen.setdefault((party, fold(one.id)), at)
+        if first != at:
+            self.problems.append(f'{at}.id: "{one.id}" is {first} too')
+        cpo = topology.cpo_of(self.db, one.country_code, one.party_id)
+        if cpo is None:
+            ours = ", ".join(str(cpo.party) for cpo in partners.cpos(self.db))
+            self.problems.append(f"{at}.party_id: {party} is none of our parties ({ours})")
+        return cpo if first == at else None
 
     def _put_location(self, cpo: int, location: Location, key: str) -> None:
         placed = topology.put_location(self.db, cpo, location, location.wire())

@@ -19,15 +19,18 @@ app = typer.Typer(help="Locations, and the stations that they are bound to.", no
 
 _FILE_HELP = (
     'JSON: {"locations": [OCPI Location…], "stations": [{"id", "password", "security_profile"}], '
-    '"bindings": [{"location_id", "evse_uid", "connector_id", "station", "evse", "connector"}]}'
+    '"bindings": [{"location_id", "evse_uid", "connector_id", "station", "evse", "connector"}], '
+    '"tariffs": [OCPI Tariff…]}'
 )
+
+_BROUGHT = ("locations", "evses", "connectors", "stations", "bindings", "tariffs")
 
 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE_HELP)], data: Data = None, json: Json = False
 ) -> None:
-    """Import Locations, stations and bindings: all of the file, or nothing when anything in it is wrong."""
+    """Import Locations, stations, bindings and Tariffs: all of the file, or nothing when anything in it is wrong."""
     with told():
         contents = imported.read(file.read_bytes())
     with writing(data) as house:
@@ -35,13 +38,13 @@ def import_(
     if json:
         tell_json(asdict(counts))
     else:
-        brought = [_counted(getattr(counts, name), name) for name in ("locations", "evses", "connectors")]
-        brought += [_counted(counts.stations, "stations"), _counted(counts.bindings, "bindings")]
-        say(f"Imported {', '.join(brought)}.")
+        say(f"Imported {', '.join(_counted(getattr(counts, name), name) for name in _BROUGHT)}.")
     if counts.unbound_evses:
         remark(
             f"{_counted(counts.unbound_evses, 'evses')} bound to no station: no command for them can be carried out."
         )
+    if counts.unknown_tariffs:
+        remark(f"No Tariff is known of these tariff_ids: {', '.join(counts.unknown_tariffs)}. They are no price.")
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""The file that operators import: Locations, stations and bindings, each entry judged on its own."""
+"""The file that operators import: Locations, stations, bindings and Tariffs, each entry judged on its own."""
 
 import json
 import re
@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from ocpi.locations import Location
+from ocpi.tariffs import Tariff
 from ocpi.types import CiString36, Integer, fold
 
 #: OCPP's identifierString, of which a station's identity is made.
@@ -108,18 +109,19 @@ class Contents:
     locations: Mapping[int, Location]
     stations: Mapping[int, Station]
     bindings: Mapping[int, Binding]
+    tariffs: Mapping[int, Tariff]
     #: Ids of entries that could not be read: a binding to one of them is not to blame.
     unread: frozenset[str]
     problems: tuple[str, ...]
 
 
 def read(raw: bytes) -> Contents:
-    """The file's entries; raises Unimportable when it is no JSON object of the three lists."""
+    """The file's entries; raises Unimportable when it is no JSON object of the four lists."""
     document = _parsed(raw)
-    lists = {"locations": Location, "stations": Station, "bindings": Binding}
-    if not isinstance(document, dict) or not document.keys() & lists.keys():
-        raise Unimportable(["The file is to be a JSON object with locations, stations, bindings."])
-    problems = [f"{name}: not known; known are {', '.join(lists)}" for name in document.keys() - lists.keys()]
+    lists = ("locations", "stations", "bindings", "tariffs")
+    if not isinstance(document, dict) or not document.keys() & set(lists):
+        raise Unimportable([f"The file is to be a JSON object with {', '.join(lists)}."])
+    problems = [f"{name}: not known; known are {', '.join(lists)}" for name in document.keys() - set(lists)]
     for name in lists:
         document.setdefault(name, [])
         if not isinstance(document[name], list):
@@ -130,6 +132,7 @@ def read(raw: bytes) -> Contents:
         locations=locations,
         stations=known_stations,
         bindings=_entries(document["bindings"], "bindings", Binding, problems),
+        tariffs=_entries(document["tariffs"], "tariffs", Tariff, problems),
         unread=_unread(document["locations"], locations) | _unread(document["stations"], known_stations),
         problems=tuple(problems),
     )

@@ -1,6 +1,6 @@
 """Tariffs: which of those that a connector names is the price of a partner's session that begins now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,12 @@ def named_at(location: Body, evse_uid: str, connector_id: str) -> list[str]:
         return []
     everywhere = set.intersection(*({fold(one) for one in ids} for ids in possible))
     return [one for one in possible[0] if fold(one) in everywhere]
+
+
+def named_in(location: Body) -> Iterator[str]:
+    """Every tariff id of a Location."""
+    for connector in _connectors(location, NOT_AVAILABLE, NOT_AVAILABLE):
+        yield from connector.get("tariff_ids") or []
 
 
 def in_force(offered: Iterable[Tariff], at: datetime) -> Tariff | None:

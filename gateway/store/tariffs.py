@@ -32,6 +32,14 @@ def everything(db: Connection) -> list[dict[str, Any]]:
     return list(db.execute(select(tariff.c.body).order_by(tariff.c.id)).scalars())
 
 
+def unknown(db: Connection) -> list[str]:
+    """Ids that connectors name and that no Tariff of their party has."""
+    known = {(row.cpo, row.tariff_key) for row in db.execute(select(tariff.c.cpo, tariff.c.tariff_key))}
+    bodies = db.execute(select(location.c.cpo_id, location.c.body))
+    named = {(row.cpo_id, fold(one)): one for row in bodies for one in tariffs.named_in(row.body)}
+    return sorted({one for key, one in named.items() if key not in known})
+
+
 def page(db: Connection, cpo_id: int, wanted: Page) -> tuple[int, Sequence[dict[str, Any]]]:
     """A party's OCPI Tariffs: (how many, the page's)."""
     of_it = [tariff.c.cpo == cpo_id]

@@ -36,9 +36,10 @@ def kept(operator: Operator, station: str) -> Any:
 
 def test_a_whole_file_is_brought_in_and_counted(cpo: Operator, whole: File) -> None:
     counts = cpo.sees("locations", "import", cpo.file(whole))
-    expected = {"locations": 2, "evses": 3, "connectors": 4, "stations": 2, "bindings": 4, "unbound_evses": 0}
-    assert counts == expected
-    assert cpo.imports(whole).stdout == "Imported 2 locations, 3 EVSEs, 4 connectors, 2 stations, 4 bindings.\n"
+    expected = {"locations": 2, "evses": 3, "connectors": 4, "stations": 2, "bindings": 4, "tariffs": 0}
+    assert counts == expected | {"unbound_evses": 0, "unknown_tariffs": []}
+    sentence = "Imported 2 locations, 3 EVSEs, 4 connectors, 2 stations, 4 bindings, 0 tariffs.\n"
+    assert cpo.imports(whole).stdout == sentence
 
 
 def test_importing_again_changes_nothing(cpo: Operator, whole: File) -> None:
@@ -228,7 +229,7 @@ def test_a_file_with_a_byte_order_mark_is_read(cpo: Operator, whole: File) -> No
             lambda f: f["bindings"][3].update(station="CS-1", connector=1),
             'bindings[3]: this spot of station "CS-1" is EVSE "E-1" of location "LOC-1"',
         ),
-        (lambda f: f.update(tariffs=[]), "tariffs: not known; known are locations, stations, bindings"),
+        (lambda f: f.update(tokens=[]), "tokens: not known; known are locations, stations, bindings, tariffs"),
         (
             lambda f: f["stations"].append("CS-3"),
             "stations[2]: Input should be a valid dictionary or instance of Station",
@@ -266,8 +267,8 @@ def test_every_problem_is_told_at_once_and_none_for_anothers_fault(cpo: Operator
         (b'{"stations": [\xff]}', "Not UTF-8: byte 14."),
         (b'{"stations": [NaN]}', "Not JSON that can be read: NaN is no JSON."),
         (b"[" * 200_000, "Not JSON that can be read:"),
-        (b"[]", "The file is to be a JSON object with locations, stations, bindings."),
-        (b"{}", "The file is to be a JSON object with locations, stations, bindings."),
+        (b"[]", "The file is to be a JSON object with locations, stations, bindings, tariffs."),
+        (b"{}", "The file is to be a JSON object with locations, stations, bindings, tariffs."),
         (b'{"stations": {}}', "stations: is to be a list"),
     ],
 )

@@ -1,0 +1,75 @@
+"""Tariffs come with the Locations that name them, and are listed as partners see them."""
+
+from typing import Any
+
+import pytest
+
+from gateway.store import rows
+from tests.cli.conftest import Operator
+from tests.support.tariffs import element, tariff
+
+File = dict[str, Any]
+
+
+def priced(whole: File, *tariffs: File, ids: tuple[str, ...] = ("T-1",)) -> File:
+    whole["locations"][0]["evses"][0]["connectors"][0]["tariff_ids"] = list(ids)
+    return whole | {"tariffs": list(tariffs)}
+
+
+def test_tariffs_are_brought_in_and_counted(cpo: Operator, whole: File) -> None:
+    result = cpo.imports(priced(whole, tariff("T-1"), tariff("T-2")))
+    assert result.stdout.endswith("4 bindings, 2 tariffs.\n")
+    assert result.stderr == ""
+    assert cpo.sees("tariffs", "list") == [tariff("T-1"), tariff("T-2")]
+
+
+def test_importing_them_again_changes_nothing_and_another_price_is_the_price(cpo: Operator, whole: File) -> None:
+    def everything() -> Any:
+        return cpo.database(lambda db: [dict(row) for row in db.execute(rows.tariff.select()).mappings()])
+
+    cpo.imports(priced(whole, tariff("T-1")))
+    first = everything()
+    assert cpo.imports(priced(whole, tariff("T-1"))).exit_code == 0
+    assert everything() == first
+    cpo.imports({"tariffs": [tariff("t-1", element(("FLAT", 2)))]})
+    [row] = everything()
+    assert (row["id"], row["body"]["elements"][0]["price_components"][0]["price"]) == (first[0]["id"], 2.0)
+
+
+def test_a_tariff_that_is_not_there_is_remarked_upon(cpo: Operator, whole: File) -> None:
+    result = cpo.imports(priced(whole, tariff("T-1"), ids=("t-1", "T-9")))
+    assert result.exit_code == 0
+    assert result.stderr == "No Tariff is known of these tariff_ids: T-9. They are no price.\n"
+    assert cpo.imports({"tariffs": [tariff("T-9")]}).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "sentence"),
+    [
+        ([tariff("T-1"), tariff("t-1")], 'tariffs[1].id: "t-1" is tariffs[0] too'),
+        ([tariff("T-1", party_id="XXX")], "tariffs[0].party_id: NL*XXX is none of our parties (NL*CPO)"),
+        ([tariff("T-1"), tariff("T-2", elements=[])], "tariffs[1].elements: "),
+        ([tariff("T-1", element(("GAS", 1)))], "tariffs[0].elements[0].price_components[0].type: "),
+        ([tariff("T-1", element(("FLAT", 1), start_time="25:00"))], "tariffs[0].elements[0].restrictions.start_time: "),
+        ([tariff("T-1", last_updated="today")], "tariffs[0].last_updated: "),
+        ([7], "tariffs[0]: "),
+    ],
+)
+def test_what_is_wrong_with_a_tariff_is_told_with_its_place(
+    cpo: Operator, whole: File, spoilt: list[Any], sentence: str
+) -> None:
+    said = cpo.hears("locations", "import", cpo.file(priced(whole, *spoilt)))
+    problem = said.splitlines()[1].strip()
+    assert problem.startswith(sentence)
+    assert cpo.sees("tariffs", "list") == cpo.sees("locations", "list") == []
+
+
+def test_without_a_party_of_ours_there_is_nobody_whose_price_it_is(operator: Operator) -> None:
+    assert "cpo add" in operator.hears("locations", "import", operator.file({"tariffs": [tariff("T-1")]}))
+
+
+def test_the_table_tells_prices_and_which_of_them_apply_at_times(cpo: Operator) -> None:
+    assert cpo.does("tariffs", "list").startswith("There is no Tariff yet")
+    told = tariff("T-1", element(("TIME", 2.5), day_of_week=["SUNDAY"]), element(("ENERGY", 0.25)), type="REGULAR")
+    cpo.imports({"tariffs": [told]})
+    assert "TIME 2.5*, ENERGY 0.25" in cpo.does("tariffs", "list")
