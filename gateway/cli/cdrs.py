@@ -1,0 +1,166 @@
+"""`cdrs`: what partners are billed for, and how it is taken back."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, RowMapping
+
+from gateway import cdrs
+from gateway.cdrs import NotPossible
+from gateway.cli.opening import Data, Json, Refused, reading, writing
+from gateway.cli.partner import find
+from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table, tell_title
+from gateway.house import utc_now
+from gateway.store import cdrs as table
+from gateway.store import partners
+
+app = typer.Typer(help="CDRs, and what is credited.", no_args_is_help=True)
+
+CdrId = Annotated[str, typer.Argument(metavar="ID", help="The CDR's id.")]
+
+_LONGEST_REASON = 255  # mod_cdrs §CDR, remark
+
+
+@app.command("list")
+def list_(
+    partner: Annotated[
+        str | None, typer.Option("--partner", metavar="P", help="Only this partner's: its name or id.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest first.")] = 100,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List CDRs, the newest first."""
+    with reading(data) as house:
+        of = find(house.db, partner).id if partner is not None else None
+        found = table.listed(house.db, of, limit + 1)
+        names = {one.id: one.name for one in partners.everyone(house.db)}
+    listed = [_listed(row, names) for row in found[:limit]]
+    if json:
+        tell_json(listed)
+    else:
+        columns = ("CDR", "Made", "Partner", "Session", "kWh", "Hours", "Cost", "Credits", "Credited by")
+        tell_table(columns, map(_row, listed), "None.")
+    if len(found) > limit:
+        remark(f"There are more: these are the newest {limit}; see --limit.")
+
+
+@app.command()
+def show(cdr: CdrId, data: Data = None, json: Json = False) -> None:
+    """Show a CDR, as it was sealed."""
+    with reading(data) as house:
+        row = _find(house.db, cdr)
+        names = {one.id: one.name for one in partners.everyone(house.db)}
+    shown = _listed(row, names) | {"body": row["body"]}
+    if json:
+        tell_json(shown)
+        return
+    tell_facts(_facts(shown))
+    tell_title("Periods")
+    tell_table(("From", "What", "Tariff"), map(_period, row["body"]["charging_periods"]), "")
+
+
+@app.command()
+def credit(
+    cdr: CdrId,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Told to the partner.")],
+    again: Annotated[bool, typer.Option("--again", help="Make a new CDR of what the station told.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take a CDR back with a Credit CDR, and with --again make it anew."""
+    remark_, now = _read_reason(reason), utc_now()
+    with writing(data) as house:
+        row = _find(house.db, cdr)
+        try:
+            taken_back = cdrs.credit(house.db, row["id"], remark_, now)
+            instead = cdrs.replace(house.db, row["id"], now) if again else None
+        except NotPossible as problem:
+            raise Refused(str(problem)) from None
+        credit_id, new_id = _id(house.db, taken_back), _id(house.db, instead)
+    if json:
+        tell_json({"credit": credit_id, "again": new_id})
+        return
+    say(f"CDR {row['cdr_id']} is taken back by {credit_id}.")
+    if again:
+        say(f"CDR {new_id} is made instead." if new_id else "No CDR is made instead: nothing is to be paid.")
+
+
+def _id(db: Connection, cdr_pk: int | None) -> str | None:
+    return None if cdr_pk is None else str(table.by_pk(db, cdr_pk)["cdr_id"])
+
+
+def _read_reason(reason: str) -> str:
+    reason = reason.strip()
+    if not reason or len(reason) > _LONGEST_REASON or not reason.isprintable():
+        raise Refused(f"--reason is one to {_LONGEST_REASON} printable characters.")
+    return reason
+
+
+def _find(db: Connection, cdr_id: str) -> RowMapping:
+    found = table.named(db, cdr_id)
+    if not found:
+        raise Refused(f"There is no CDR {cdr_id}.")
+    if len(found) > 1:
+        raise Refused(f"Several of our parties have a CDR {cdr_id}.")
+    return found[0]
+
+
+def _listed(row: RowMapping, names: Mapping[int, str]) -> dict[str, Any]:
+    body = row["body"]
+    told = ("total_energy", "total_time", "total_cost", "currency", "credit_reference_id")
+    return {
+        "id": row["cdr_id"],
+        "created_at": row["created_at"],
+        "partner": {"id": row["partner"], "name": names.get(row["partner"])},
+        "to": {"country_code": row["from_country"], "party_id": row["from_party"]},
+        "session_id": row["session_id"],
+        **{name: body.get(name) for name in told},
+        "credited_by": row["credited_by"],
+    }
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    names = ("session_id", "total_energy", "total_time")
+    return (
+        one["id"],
+        one["created_at"],
+        one["partner"]["name"],
+        *(one[name] for name in names),
+        _money(one["total_cost"], one["currency"]),
+        one["credit_reference_id"],
+        one["credited_by"],
+    )
+
+
+def _facts(one: dict[str, Any]) -> dict[str, object]:
+    body = one["body"]
+    costs = {name: _money(price, one["currency"]) for name, price in body.items() if name.endswith("_cost")}
+    return {
+        "CDR": one["id"],
+        "Partner": f"{one['partner']['name']} (id {one['partner']['id']})",
+        "Party": f"{one['to']['country_code']}*{one['to']['party_id']}",
+        "Session": one["session_id"],
+        "From": body["start_date_time"],
+        "Until": body["end_date_time"],
+        "Location": "/".join(body["cdr_location"][name] for name in ("id", "evse_uid", "connector_id")),
+        "Authorized by": f"{body['auth_method']} {body.get('authorization_reference', '')}".strip(),
+        "Tariff": ", ".join(tariff["id"] for tariff in body.get("tariffs", ())),
+        "kWh": body["total_energy"],
+        "Hours": body["total_time"],
+        **{name.replace("_", " ").capitalize(): told for name, told in costs.items()},
+        "Remark": body.get("remark"),
+        "Credits": one["credit_reference_id"],
+        "Credited by": one["credited_by"],
+    }
+
+
+def _period(one: dict[str, Any]) -> tuple[object, ...]:
+    dimensions = ", ".join(f"{each['type']} {each['volume']}" for each in one["dimensions"])
+    return one["start_date_time"], dimensions, one.get("tariff_id")
+
+
+def _money(price: dict[str, Any], currency: str) -> str:
+    vat = f" ({price['incl_vat']} with VAT)" if price.get("incl_vat") is not None else ""
+    return f"{price['excl_vat']} {currency}{vat}"
