@@ -45,7 +45,7 @@ def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) ->
         follows = reservations.settle(db, row, meaning, rules, now)
         moved.callbacks.extend(callbacks.owe(db, owed + follows.owed, now))
         moved.dispatch.extend(follows.dispatch + _follow(db, row, meaning, rules, now))
-        moved.dispatch.extend(learned(db, row, meaning, rules, now))
+        moved.dispatch.extend(learned(db, row, rules, now))
     return moved
 
 

@@ -14,7 +14,6 @@ from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Refused
 from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.events import BootAnswer, Booted, Registration, StatusChanged
-from ocpp_bridge.meanings import Happened, Meaning
 from ocpp_bridge.orders import ORDER, Configure
 from ocpp_bridge.reading import spelled
 
@@ -24,6 +23,8 @@ _PLAUSIBLE = timedelta(minutes=5)
 _OPEN_PROFILE = 0
 #: CALLERROR of a station that has not been accepted yet, as far as it knows.
 _NOT_BOOTED = "securityerror"
+#: How a variable that was set at once is answered for.
+_SET = "Accepted"
 
 
 def admit(db: Connection, station: str, username: str | None, password: bytes | None) -> str:
@@ -84,13 +85,14 @@ def told_abilities(db: Connection, station: str, answer: Answer) -> None:
         stations.change(db, station, abilities={})
 
 
-def learned(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+def learned(db: Connection, row: RowMapping, rules: Rules, now: datetime) -> list[int]:
     """What the end of a command says of its station itself; the errands that it asks for."""
-    if row["type"] == errands.Errand.SET_VARIABLE and meaning.happened is Happened.YES:
+    answer = row["answer"] or {}
+    # RebootRequired is told by the next boot.
+    if row["type"] == errands.Errand.SET_VARIABLE and answer.get("status") == _SET:
         order = ORDER.validate_python(row["order"])
         assert isinstance(order, Configure)
         _remember(db, row["station"], order)
-    answer = row["answer"] or {}
     if row["ending"] != Ending.CALL_ERROR or answer.get("status", "").strip().casefold() != _NOT_BOOTED:
         return []
     known = stations.find(db, row["station"])

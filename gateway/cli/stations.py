@@ -6,10 +6,14 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, RowMapping
 
+from gateway import errands
 from gateway.cli.locations import as_in_file, spot
-from gateway.cli.opening import Data, Json, Refused, reading
-from gateway.cli.printing import moment, tell_facts, tell_json, tell_table, tell_title
+from gateway.cli.opening import Data, Json, Refused, reading, writing
+from gateway.cli.printing import moment, say, tell_facts, tell_json, tell_table, tell_title
+from gateway.cli.waiting import answer_of, outcome, rules_of, sentence
+from gateway.house import utc_now
 from gateway.store import bindings, stations
+from ocpi.commands import CommandResultType
 
 app = typer.Typer(help="Charging stations.", no_args_is_help=True)
 
@@ -60,6 +64,33 @@ def show(
     tell_table(columns, told, "It told no status yet.")
     tell_title("Bound to")
     tell_table(("Location", "EVSE", "Connector", "At the station"), _bound(found["bindings"]), "Bound to nothing.")
+
+
+@app.command("set")
+def set_(
+    station: Annotated[str, typer.Argument(metavar="ID", help="The station's identity.")],
+    variable: Annotated[
+        str,
+        typer.Argument(metavar="COMPONENT.VARIABLE", help="e.g. ReservationCtrlr.NonEvseSpecific; on 1.6 a key."),
+    ],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="What it is to be.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Set a variable of a station (2.x SetVariables, 1.6 ChangeConfiguration), and wait for its answer."""
+    with writing(data) as house:
+        if stations.find(house.db, station) is None:
+            raise Refused(f"There is no station {station!r}.")
+        if station not in stations.online(house.db):
+            raise Refused(f"Charging station {station} is offline.")
+        errand = errands.configure(house.db, rules_of(house), station, variable, value, utc_now())
+    row = outcome(data, errand)
+    if json:
+        tell_json(answer_of(row) | {"variable": variable, "value": value})
+    else:
+        say(sentence(row))
+    if row["result"] != CommandResultType.ACCEPTED:
+        raise typer.Exit(1)
 
 
 _STATUS = ("evse", "connector", "status", "error", "told_at")

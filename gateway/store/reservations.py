@@ -161,14 +161,17 @@ def of_number(db: Connection, number: int) -> RowMapping | None:
 
 
 def listed(
-    db: Connection, *, station: str | None = None, state: str | None = None, most: int = 100
+    db: Connection,
+    *,
+    number: int | None = None,
+    station: str | None = None,
+    state: str | None = None,
+    most: int = 100,
 ) -> Sequence[RowMapping]:
     """The newest first, by the partners' names too."""
-    asked = _LISTED.order_by(reservation.c.id.desc()).limit(most)
-    if station is not None:
-        asked = asked.where(reservation.c.station == station)
-    if state is not None:
-        asked = asked.where(reservation.c.state == state)
+    wanted = {"number": number, "station": station, "state": state}
+    where = [reservation.c[name] == value for name, value in wanted.items() if value is not None]
+    asked = _LISTED.where(*where).order_by(reservation.c.id.desc()).limit(most)
     return db.execute(asked).mappings().all()
 
 
