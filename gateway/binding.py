@@ -44,11 +44,11 @@ def _groups(db: Connection, station: str, event: TransactionChanged, now: dateti
 
 
 def of_presented_card(db: Connection, waiting: RowMapping, event: TransactionChanged, now: datetime) -> dict[str, Any]:
-    """Another card of the group used the reservation or start: the Session is of the card that was presented."""
-    if event.id_token is None or fold(event.id_token.value) == waiting["token_key"]:
+    """The Session is of the card that was presented, another one of the group perhaps, and its last authorization's."""
+    if event.id_token is None:
         return {}
     for known in authorization.permissions(db, waiting["station"], event.id_token.value, now):
-        if known["partner"] == waiting["partner"]:
+        if authorization.owner(known) == authorization.owner(waiting):
             reference = known["authorization_reference"] or waiting["authorization_reference"]
             return {
                 "cdr_token": sessions.cdr_token(known["token"]),
