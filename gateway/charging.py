@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import authorization, binding, sessions, stopping
+from gateway import binding, sessions, stopping
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
 from gateway.house import Rules
@@ -15,14 +15,14 @@ from gateway.store import sessions as table
 from gateway.store import transactions
 from gateway.store.statements import take_number
 from ocpi.types import fold
-from ocpp_bridge.events import READINGS, Phase, TransactionAnswer, TransactionChanged
+from ocpp_bridge.events import READINGS, Phase, TransactionChanged
 
 
 @dataclass(frozen=True)
 class Noted:
-    """A message was noted: how it is answered, and the orders that waited for it."""
+    """A message was noted: the transaction's id, which is ours on 1.6, and the orders that waited for it."""
 
-    answer: TransactionAnswer
+    transaction_id: str | None
     dispatch: list[int] = field(default_factory=list)
 
 
@@ -38,9 +38,7 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
         known, dispatch = _go_on(db, known, event, rules, now)
     if known is not None and _note(db, known, event, now):
         _measure(db, known, event, rules, now)
-    token = authorization.authorize(db, station, event.id_token, now) if event.id_token is not None else None
-    answer = TransactionAnswer(transaction_id=known["transaction_id"] if known is not None else None, token=token)
-    return Noted(answer=answer, dispatch=dispatch)
+    return Noted(transaction_id=known["transaction_id"] if known is not None else None, dispatch=dispatch)
 
 
 def close(db: Connection, rules: Rules, now: datetime) -> None:

@@ -1,7 +1,5 @@
 """The house's desk for the bridge: what stations tell is written down here, and orders are handed out."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection
 
 from gateway import authorization, charging, conclusions, reservations, stations, stopping
@@ -68,7 +66,7 @@ class HouseDesk:
         noted, concluded = await self._store.write(_transaction, station, event, self._rules)
         await self._office.ring(Job.CONCLUDE, concluded)
         await self._office.ring(Job.DISPATCH, noted.dispatch)
-        return replace(noted.answer, token=token)
+        return TransactionAnswer(transaction_id=noted.transaction_id, token=token)
 
     async def _judge_token(self, station: str, event: TransactionChanged) -> TokenStatus | None:
         """Before the message is noted, for that makes the charge its eMSP's; a refusal keeps nothing from being noted.
@@ -79,7 +77,8 @@ class HouseDesk:
             return None
         if authorization.ends_charge(event):
             return await self._store.read(authorization.may_end, station, event, utc_now())
-        return await self._real_time.authorize(station, event.id_token, (event.evse, event.connector))
+        spot = await self._store.read(authorization.spot, station, event)
+        return await self._real_time.authorize(station, event.id_token, spot)
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
         concluded, errands = await self._store.write(_status_changed, station, event, self._rules)

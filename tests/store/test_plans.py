@@ -5,7 +5,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from gateway.store import callbacks, commands, reservations, sessions, stations, tokens, topology
+from gateway.store import (
+    callbacks,
+    commands,
+    reservations,
+    sessions,
+    stations,
+    stops,
+    tokens,
+    topology,
+    transactions,
+)
+from ocpp_bridge.orders import RequestStop
 from tests.support.indoors import START, Indoors
 
 SOON = timedelta(seconds=6)
@@ -31,9 +42,18 @@ QUERIES = {
     "to_clean": (reservations.to_clean, (START,)),
     "to_clean at a station": (reservations.to_clean, (START, "CS")),
     "expired": (reservations.expired, (START,)),
-    "by_transaction": (sessions.by_transaction, ("CS", "1")),
-    "by_start_key": (sessions.by_start_key, ("key",)),
-    "running_at": (sessions.running_at, ("CS", None, 1)),
+    "by_id": (transactions.by_id, ("CS", "1")),
+    "by_start_key": (transactions.by_start_key, ("key",)),
+    "running_at": (transactions.running_at, ("CS", None, 1)),
+    "asked_for": (transactions.asked_for, ("CS", 1)),
+    "asked_at": (transactions.asked_at, ("CS", (None, 1), ["t"], START)),
+    "of_reservation": (transactions.of_reservation, (1,)),
+    "messages": (transactions.messages, (1,)),
+    "lapsed": (transactions.lapsed, (START,)),
+    "to_close": (transactions.to_close, (START,)),
+    "of_command": (sessions.of_command, (1,)),
+    "give_orders": (stops.give_orders, (1, RequestStop(transaction_id="1"))),
+    "failed": (stops.failed, (1,)),
     "runs_for": (sessions.runs_for, ("CS", 1)),
     "authorized": (tokens.authorized, ("CS", "T")),
     "places": (topology.places, (1, "E1", "1")),
@@ -41,7 +61,7 @@ QUERIES = {
     "status_at": (stations.status_at, ("CS", None, 1)),
 }
 #: Indexes of the few rows that are open or live: to go through them is what they are for.
-SMALL = ("command_open", "command_waiting", "callback_due", "reservation_live_")
+SMALL = ("command_open", "command_waiting", "callback_due", "reservation_live_", "session_pending", "session_closing")
 
 
 @pytest.mark.parametrize("name", QUERIES)
