@@ -43,20 +43,9 @@ def credit(db: Connection, cdr_pk: int, remark: str, now: datetime) -> int:
     row = table.by_pk(db, cdr_pk)
     if row["credits"] is not None:
         raise NotPossible(f"{row['cdr_id']} is a Credit CDR itself.")
-    record = CDR.model_validate(row["body"])
-    taken_back = record.model_copy(
-        update={
-            "id": f"{record.id}-C",
-            "credit": True,
-            "credit_reference_id": record.id,
-            "total_cost": _negative(record.total_cost),
-            "remark": remark,
-            "last_updated": now,
-        }
-    )
-    made = _add(db, taken_back, row["session"], row, now, credits=cdr_pk)
+    made = _take_back(db, row, remark, now)
     if made is None:
-        raise NotPossible(f"CDR {record.id} is credited already.")
+        raise NotPossible(f"CDR {row['cdr_id']} is credited already.")
     return made
 
 
@@ -143,7 +132,21 @@ def _not_unused(db: Connection, row: RowMapping, now: datetime) -> None:
     """A station that was offline tells late that the reservation was used: that nobody came for it is taken back."""
     for one in table.of_reservation(db, row["reservation"]):
         if one["session"] != row["id"] and one["credited_by"] is None:
-            credit(db, one["id"], "The reservation was used.", now)
+            _take_back(db, one, "The reservation was used.", now)
+
+
+def _take_back(db: Connection, row: RowMapping, remark: str, now: datetime) -> int | None:
+    """All of the CDR again, with the negative amount; None when that was done before."""
+    record = CDR.model_validate(row["body"])
+    changed = {
+        "id": f"{record.id}-C",
+        "credit": True,
+        "credit_reference_id": record.id,
+        "total_cost": _negative(record.total_cost),
+        "remark": remark,
+        "last_updated": now,
+    }
+    return _add(db, record.model_copy(update=changed), row["session"], row, now, credits=row["id"])
 
 
 def _record(db: Connection, row: RowMapping, location: Location, name: str, expired: bool, now: datetime) -> CDR:

@@ -1,0 +1,401 @@
+"""The CDR of a Session: made once, when it is over, of what is to be paid for; never changed, but taken back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway import cdrs, reservations
+from gateway.cdrs import NotPossible
+from gateway.domain.lifecycle import SessionState
+from gateway.store import cdrs as table
+from gateway.store import rows, sessions, topology
+from ocpi.cdrs import CDR
+from ocpi.locations import Location
+from ocpi.paging import Page
+from ocpp_bridge.events import Phase, Reading, Signed
+from tests.support.charges import CARD, Driver, driver
+from tests.support.gateway import Spot, location_body
+from tests.support.indoors import START, Indoors
+from tests.support.tariffs import element
+
+RESERVED = element(("FLAT", 1), ("TIME", 2), reservation="RESERVATION")
+EXPIRED = element(("TIME", 6), reservation="RESERVATION_EXPIRES")
+ENERGY = element(("ENERGY", 0.25))
+
+
+def euros(amount: float) -> dict[str, float]:
+    """Without VAT nothing is known of VAT, but of nothing."""
+    return {"excl_vat": amount}
+
+
+def only(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: body.get(name) for name in names}
+
+
+# A charge
+
+
+def test_a_charge_has_a_cdr_that_says_what_was_used_and_what_it_costs(anywhere: Indoors) -> None:
+    there = driver(anywhere, ENERGY, element(("PARKING_TIME", 3)))
+    there.asks_to_start(authorization_reference="REF")
+    transaction = there.begins()
+    anywhere.pass_(hours=1)
+    there.goes_on(transaction, 10_000)
+    anywhere.pass_(minutes=30)
+    there.ends(transaction, 10_000)
+    [body] = there.cdrs()
+    [session] = anywhere.rows("session")
+    told = CDR.model_validate(body)
+    assert told.wire() == body
+    assert only(body, "session_id", "auth_method", "authorization_reference", "currency") == {
+        "session_id": session["session_id"],
+        "auth_method": "COMMAND",
+        "authorization_reference": "REF",
+        "currency": "EUR",
+    }
+    assert (told.start_date_time, told.end_date_time) == (START, START + timedelta(minutes=90))
+    assert only(body, "total_energy", "total_time", "total_parking_time") == {
+        "total_energy": 10.0,
+        "total_time": 1.5,
+        "total_parking_time": 0.5,
+    }
+    assert body["total_energy_cost"] == euros(2.5)
+    assert body["total_parking_cost"] == euros(1.5)
+    assert body["total_cost"] == euros(4.0)
+    assert body["tariffs"] == [session["tariff"]]
+    assert only(body["cdr_location"], "id", "evse_uid", "connector_id", "city") == {
+        "id": there.location,
+        "evse_uid": "E1",
+        "connector_id": "1",
+        "city": "Utrecht",
+    }
+    assert only(body["cdr_token"], "uid", "type") == {"uid": CARD.value, "type": "RFID"}
+
+
+def test_without_a_price_the_energy_and_the_time_are_told_and_cost_nothing(indoors: Indoors) -> None:
+    there = driver(indoors, free=True)
+    there.asks_to_start()
+    there.charges()
+    [body] = there.cdrs()
+    assert only(body, "total_energy", "total_time", "currency", "tariffs") == {
+        "total_energy": 10.0,
+        "total_time": 1.0,
+        "currency": "EUR",
+        "tariffs": None,
+    }
+    assert body["total_cost"]["excl_vat"] == 0
+    [row] = indoors.rows("session")
+    assert indoors.run(cdrs.session_cost, row, []) is None
+
+
+def test_an_import_changes_no_price_of_a_session_that_runs(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    transaction = there.begins()
+    driver(indoors, element(("ENERGY", 99)))
+    indoors.pass_(hours=1)
+    there.ends(transaction, 10_000)
+    assert there.cdrs()[0]["total_cost"] == euros(2.5)
+
+
+def test_a_charge_of_somebody_whom_no_partner_sent_has_none(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.charges()
+    assert (there.cdrs(), indoors.rows("push")) == ([], [])
+
+
+def test_a_start_that_became_no_charge_has_none(indoors: Indoors) -> None:
+    there = driver(indoors, element(("FLAT", 5)))
+    there.asks_to_start()
+    [row] = indoors.rows("session")
+    indoors.run(sessions.become, row["id"], SessionState.INVALID, indoors.now)
+    indoors.run(cdrs.settle, row["id"], indoors.now)
+    assert there.cdrs() == []
+
+
+def test_a_charge_that_lasted_no_time_is_one(indoors: Indoors) -> None:
+    there = driver(indoors, element(("FLAT", 5), ("ENERGY", 1)))
+    there.asks_to_start()
+    there.ends(there.begins(), 100)
+    [body] = there.cdrs()
+    assert only(body, "total_time", "total_cost") == {"total_time": 0.0, "total_cost": euros(5.1)}
+    assert len(body["charging_periods"]) == 1
+
+
+def test_a_clock_that_goes_backwards_bills_no_time(indoors: Indoors) -> None:
+    there = driver(indoors, element(("TIME", 5)))
+    there.asks_to_start()
+    transaction = there.begins()
+    there.tells(Phase.ENDED, transaction, [(START - timedelta(hours=1), 100)])
+    [body] = there.cdrs()
+    assert only(body, "total_time", "total_cost") == {
+        "total_time": 0.0,
+        "total_cost": {"excl_vat": 0.0, "incl_vat": 0.0},
+    }
+    assert body["end_date_time"] == body["start_date_time"]
+
+
+# Made once
+
+
+def test_a_session_that_is_settled_again_has_one_cdr(anywhere: Indoors) -> None:
+    there = driver(anywhere, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    [row] = anywhere.rows("session")
+    anywhere.run(cdrs.settle, row["id"], anywhere.now)
+    assert len(there.cdrs()) == 1
+
+
+def test_two_workers_that_settle_at_once_make_one_cdr(anywhere: Indoors) -> None:
+    there = driver(anywhere, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    [row] = anywhere.rows("session")
+    with anywhere.db() as db:
+        db.execute(rows.cdr.delete())
+    with ThreadPoolExecutor(2) as workers:
+        settled = [workers.submit(anywhere.run, cdrs.settle, row["id"], anywhere.now) for _ in range(2)]
+    assert [each.result() for each in settled] == [None, None]
+    assert len(there.cdrs()) == 1
+
+
+def test_a_session_that_is_not_over_has_none(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    there.begins()
+    [row] = indoors.rows("session")
+    indoors.run(cdrs.settle, row["id"], indoors.now)
+    assert there.cdrs() == []
+
+
+# A reservation
+
+
+def test_a_reservation_that_was_used_is_billed_with_its_charge(anywhere: Indoors) -> None:
+    there = driver(anywhere, RESERVED, EXPIRED, ENERGY)
+    held = there.reserves()
+    anywhere.pass_(minutes=30)
+    there.charges(held["number"])
+    [body] = there.cdrs()
+    told = CDR.model_validate(body)
+    assert told.start_date_time == START
+    assert body["total_reservation_cost"] == euros(2.0)
+    assert body["total_energy_cost"] == euros(2.5)
+    assert body["total_cost"] == euros(4.5)
+    assert body["total_time"] == 1.0
+    assert [one.type for one in told.charging_periods[0].dimensions] == ["RESERVATION_TIME"]
+    assert told.charging_periods[1].start_date_time == START + timedelta(minutes=30)
+
+
+def test_one_that_nobody_came_for_costs_what_an_expired_one_costs_until_it_expired(anywhere: Indoors) -> None:
+    there = driver(anywhere, RESERVED, EXPIRED, ENERGY)
+    there.reserves(minutes=60)
+    there.does_not_come()
+    [body] = there.cdrs()
+    assert body["total_reservation_cost"] == body["total_cost"] == euros(7.0)
+    assert only(body, "total_energy", "total_time", "end_date_time") == {
+        "total_energy": 0.0,
+        "total_time": 0.0,
+        "end_date_time": "2026-03-01T13:00:00Z",
+    }
+
+
+def test_one_that_its_emsp_cancelled_costs_what_a_reservation_costs_until_then(anywhere: Indoors) -> None:
+    there = driver(anywhere, RESERVED, EXPIRED, ENERGY)
+    there.reserves()
+    anywhere.pass_(minutes=15)
+    there.cancels()
+    [body] = there.cdrs()
+    assert body["total_reservation_cost"] == body["total_cost"] == euros(1.5)
+
+
+def test_one_that_the_station_dropped_costs_nothing(indoors: Indoors) -> None:
+    there = driver(indoors, RESERVED, EXPIRED)
+    held = there.reserves()
+    indoors.pass_(minutes=15)
+    indoors.run(reservations.ended, there.station, held["number"], "Removed", indoors.rules, indoors.now)
+    assert [row["state"] for row in indoors.rows("session")] == ["COMPLETED"]
+    assert there.cdrs() == []
+
+
+def test_one_that_costs_nothing_has_none(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.reserves()
+    there.does_not_come()
+    there.reserves("R-2")
+    there.cancels("R-2")
+    assert [row["state"] for row in indoors.rows("session")] == ["COMPLETED", "COMPLETED"]
+    assert there.cdrs() == []
+
+
+def test_one_that_was_used_in_time_by_a_station_that_was_offline_is_not_billed_as_expired(indoors: Indoors) -> None:
+    there = driver(indoors, EXPIRED, ENERGY)
+    held = there.reserves(minutes=60)
+    began = indoors.now + timedelta(minutes=30)
+    there.does_not_come()
+    there.reserves("R-2")
+    transaction = there.begins(held["number"], began)
+    there.ends(transaction, 10_000)
+    billed, taken_back, charge = there.cdrs()
+    assert taken_back["credit_reference_id"] == billed["id"]
+    assert charge["total_cost"] == euros(2.5)
+
+
+# Where it was
+
+
+def test_a_place_that_was_imported_anew_is_called_what_it_is_called_at_the_end(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    transaction = there.begins()
+    moved = location_body(there.location, (Spot(there.station, uid="E2"),)) | {"city": "Zwolle"}
+    indoors.run(topology.put_location, indoors.cpo.id, Location.model_validate(moved), moved)
+    indoors.pass_(hours=1)
+    there.ends(transaction, 10_000)
+    [body] = there.cdrs()
+    place = body["cdr_location"]
+    assert only(place, "city", "evse_uid", "evse_id", "connector_id") == {
+        "city": "Zwolle",
+        "evse_uid": "E1",
+        "evse_id": "#NA",
+        "connector_id": "1",
+    }
+    assert body["total_cost"] == euros(2.5)
+
+
+def test_a_spot_that_is_bound_to_nothing_is_where_its_station_stands(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    [row] = indoors.rows("session")
+    _forget_place(indoors, row["id"])
+    indoors.run(cdrs.settle, row["id"], indoors.now)
+    assert only(there.cdrs()[0]["cdr_location"], "id", "evse_uid") == {"id": there.location, "evse_uid": "#NA"}
+
+
+def test_of_a_place_that_nobody_knows_there_is_no_cdr(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    [row] = indoors.rows("session")
+    _forget_place(indoors, row["id"])
+    with indoors.db() as db:
+        db.execute(rows.binding.delete())
+    indoors.run(cdrs.settle, row["id"], indoors.now)
+    assert there.cdrs() == []
+
+
+def _forget_place(indoors: Indoors, session: int) -> None:
+    with indoors.db() as db:
+        db.execute(rows.cdr.delete())
+    indoors.run(sessions.change, session, indoors.now, location=None, evse_uid="#NA", connector_id="#NA")
+
+
+# Taken back
+
+
+@pytest.fixture
+def billed(anywhere: Indoors) -> Driver:
+    there = driver(anywhere, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    return there
+
+
+def test_a_credit_cdr_repeats_all_but_the_amount(anywhere: Indoors, billed: Driver) -> None:
+    [row] = anywhere.rows("cdr")
+    anywhere.pass_(days=1)
+    made = anywhere.run(cdrs.credit, row["id"], "Billed twice.", anywhere.now)
+    credit = anywhere.run(table.by_pk, made)["body"]
+    assert CDR.model_validate(credit).wire() == credit
+    assert credit == row["body"] | {
+        "id": f"{row['cdr_id']}-C",
+        "credit": True,
+        "credit_reference_id": row["cdr_id"],
+        "total_cost": euros(-2.5),
+        "remark": "Billed twice.",
+        "last_updated": "2026-03-02T13:00:00Z",
+    }
+    assert anywhere.rows("cdr")[0] == row
+
+
+def test_a_cdr_is_credited_once_and_a_credit_never(anywhere: Indoors, billed: Driver) -> None:
+    [row] = anywhere.rows("cdr")
+    made = anywhere.run(cdrs.credit, row["id"], "One.", anywhere.now)
+    for cdr in (row["id"], made):
+        with pytest.raises(NotPossible):
+            anywhere.run(cdrs.credit, cdr, "Two.", anywhere.now)
+    assert len(billed.cdrs()) == 2
+
+
+def test_what_was_credited_can_be_billed_anew_and_what_stands_cannot(anywhere: Indoors, billed: Driver) -> None:
+    [row] = anywhere.rows("cdr")
+    with pytest.raises(NotPossible):
+        anywhere.run(cdrs.replace, row["id"], anywhere.now)
+    anywhere.run(cdrs.credit, row["id"], "Wrong.", anywhere.now)
+    anywhere.run(cdrs.settle, row["session"], anywhere.now)
+    assert len(billed.cdrs()) == 2, "a Session is settled once, whatever became of its CDR"
+    anywhere.run(cdrs.replace, row["id"], anywhere.now)
+    with pytest.raises(NotPossible):
+        anywhere.run(cdrs.replace, row["id"], anywhere.now)
+    first, _, new = billed.cdrs()
+    assert new == first | {"id": new["id"]}
+    assert new["id"] != first["id"]
+
+
+# Whose it is
+
+
+def test_a_cdr_is_seen_by_its_partner_and_by_its_party_alone(indoors: Indoors, anywhere: Indoors) -> None:
+    there = driver(anywhere, ENERGY)
+    there.asks_to_start()
+    there.charges()
+    other, all_ = anywhere.partner(), Page(None, None, 0, 100)
+    mine = there.partner.party
+
+    def seen(partner: int, party: tuple[str, str] | None, cpo: int) -> int:
+        return anywhere.run(table.page, partner, party, cpo, all_)[0]
+
+    assert seen(there.partner.id, None, anywhere.cpo.id) == 1
+    assert seen(there.partner.id, (mine.country_code.lower(), mine.party_id), anywhere.cpo.id) == 1
+    assert seen(there.partner.id, (mine.country_code, "OTH"), anywhere.cpo.id) == 0
+    assert seen(there.partner.id, None, anywhere.cpo.id + 1) == 0
+    assert seen(other.id, None, anywhere.cpo.id) == 0
+
+
+# Signed
+
+
+def test_the_signed_beginning_and_end_are_told(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    transaction = there.begins()
+    indoors.pass_(hours=1)
+    signed = [
+        Reading(at=indoors.now, context="Transaction.Begin", signed=Signed(data="OCMF|{0}|x", encoding="OCMF")),
+        Reading(at=indoors.now, context="Transaction.End", signed=Signed(data="T0NNRg==", public_key="KEY")),
+    ]
+    there.ends(transaction, 10_000, readings=tuple(signed))
+    assert there.cdrs()[0]["signed_data"] == {
+        "encoding_method": "OCMF",
+        "public_key": "KEY",
+        "signed_values": [
+            {"nature": "Start", "plain_data": "OCMF|{0}|x", "signed_data": "T0NNRnx7MH18eA=="},
+            {"nature": "End", "plain_data": "OCMF", "signed_data": "T0NNRg=="},
+        ],
+    }
+
+
+def test_a_session_that_runs_shows_what_it_has_cost_so_far(indoors: Indoors) -> None:
+    there = driver(indoors, RESERVED, ENERGY)
+    held = there.reserves()
+    indoors.pass_(minutes=30)
+    transaction = there.begins(held["number"])
+    indoors.pass_(minutes=6)
+    there.goes_on(transaction, 1_000)
+    [row] = indoors.rows("session")
+    price = indoors.run(lambda db: cdrs.session_cost(db, row, cdrs.usage(db, row, indoors.now)))
+    assert price.wire() == euros(2.25)
