@@ -29,6 +29,8 @@ BUILT = {
     "locations": {"import", "list"},
     "stations": {"list", "show"},
     "commands": {"list", "show", "replay"},
+    "tariffs": {"list"},
+    "cdrs": {"list", "show", "credit"},
     "simulate": {"station", "emsp"},
 }
 WITHOUT_JSON = {"upgrade", "suspend", "resume", "remove", "replay", "station", "emsp"}
