@@ -73,6 +73,15 @@ def ends_charge(event: TransactionChanged) -> bool:
     return event.phase is Phase.ENDED or event.trigger == _STOPS
 
 
+def spot(db: Connection, station: str, event: TransactionChanged) -> tuple[int | None, int | None]:
+    """(evseId, connectorId) of the message's transaction: 2.x names them once, and the token perhaps later."""
+    told = event.evse, event.connector
+    if told != (None, None) or event.transaction_id is None:
+        return told
+    known = transactions.by_id(db, station, event.transaction_id)
+    return told if known is None else (known["station_evse"], known["station_connector"])
+
+
 def may_end(db: Connection, station: str, event: TransactionChanged, now: datetime) -> TokenStatus | None:
     """What is told of the token that ends a charge: Accepted for the one that began it, and for one of its group."""
     if event.id_token is None:

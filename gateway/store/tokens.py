@@ -50,7 +50,7 @@ def grant(db: Connection, row: dict[str, Any], now: datetime) -> None:
     """A token was found good at this station; what a command said of it is not forgotten within its window."""
     if not put_once(db, authorization, row):
         mine = [authorization.c[name] == row[name] for name in _OWN]
-        poorer = or_(authorization.c.command.is_(None), authorization.c.until <= now)
+        poorer = or_(authorization.c.auth_method != AuthMethod.COMMAND, authorization.c.until <= now)
         db.execute(update(authorization).where(*mine, poorer).values(row))
 
 

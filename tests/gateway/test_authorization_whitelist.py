@@ -374,3 +374,12 @@ def test_a_reservation_of_the_cpo_that_does_not_hold_authorizes_nobody(indoors: 
     _, station = indoors.one_evse()
     own_reservation(indoors, station, state=state)
     assert known(indoors, station) == "Invalid"
+
+
+def test_a_token_that_is_told_after_its_evse_is_presented_there(indoors: Indoors) -> None:
+    _, station = indoors.one_evse("ocpp2.0.1")
+    tell(indoors, station, Phase.STARTED, seq=0, evse=1, connector=1)
+    later = TransactionChanged(phase=Phase.UPDATED, transaction_id="TX", at=indoors.now, seq=1, id_token=CARD)
+    assert indoors.run(authorization.spot, station, later) == (1, 1)
+    unheard_of = TransactionChanged(phase=Phase.UPDATED, transaction_id="TY", at=indoors.now, seq=1, id_token=CARD)
+    assert indoors.run(authorization.spot, station, unheard_of) == ANYWHERE
