@@ -44,7 +44,8 @@ def reserved(
 def unused(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> None:
     """A reservation is over without a charge: its Session is COMPLETED (mod_sessions §Reservation)."""
     known, held = transactions.of_reservation(db, reservation_id), ledger.by_id(db, reservation_id)
-    if known is not None:
+    moving = held["superseded"] and held["command"] is not None  # to another station, where it may go on
+    if known is not None and not moving:
         over = held["expiry_date"] if held["state"] == ReservationState.EXPIRED else now
         complete(db, known["id"], max(known["start_date_time"], min(over, now)), rules, now)
 
