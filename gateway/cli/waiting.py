@@ -18,7 +18,7 @@ from gateway.store.engine import turn
 #: Seconds between two looks.
 _PAUSE = 0.2
 #: A gateway that runs concludes what is overdue within this time; else it is done here.
-_PATIENCE = timedelta(seconds=5)
+_PATIENCE = timedelta(seconds=3)
 
 
 def rules_of(house: House) -> Rules:
