@@ -70,11 +70,11 @@ def credit(
     json: Json = False,
 ) -> None:
     """Take a CDR back with a Credit CDR, and with --again make it anew."""
-    remark_, now = _read_reason(reason), utc_now()
+    now = utc_now()
     with writing(data) as house:
-        row = _find(house.db, cdr)
+        row, told = _find(house.db, cdr), _read_reason(reason)
         try:
-            taken_back = cdrs.credit(house.db, row["id"], remark_, now)
+            taken_back = cdrs.credit(house.db, row["id"], told, now)
             instead = cdrs.replace(house.db, row["id"], now) if again else None
         except NotPossible as problem:
             raise Refused(str(problem)) from None
