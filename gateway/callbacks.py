@@ -14,10 +14,10 @@ from gateway.house import utc_now
 from gateway.office import Office
 from gateway.outgoing.client import Posted, post_json
 from gateway.outgoing.guard import UrlRefused, check_url
+from gateway.outgoing.heard import Heard, heard, ocpi_status
 from gateway.store import callbacks
 from gateway.store.callbacks import Attempt, Due
 from ocpi.commands import CommandResult, CommandResultType
-from ocpi.envelope import read_envelope
 from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
 from ocpi.types import DisplayText
 
@@ -75,8 +75,8 @@ def judge(
     posted: Posted, due: Due, request_id: str, at: datetime, now: datetime, pauses: tuple[timedelta, ...]
 ) -> Attempt:
     """What an attempt means for its callback: delivered, refused for good, or worth another try while there is time."""
-    code = _ocpi_status(posted.body)
-    state = _verdict(posted.http_status, code)
+    code = ocpi_status(posted.body)
+    state = _STATE[heard(posted.http_status, code)]
     pause = pauses[min(due.attempts, len(pauses) - 1)] if pauses else None
     if state is CallbackState.DUE and (pause is None or due.attempts >= len(pauses) or now + pause >= due.expires_at):
         state = CallbackState.ABANDONED
@@ -93,19 +93,8 @@ def judge(
     )
 
 
-def _verdict(http_status: int | None, code: int | None) -> CallbackState:
-    """Tried again: no answer, 5xx, 429, and OCPI 3xxx. A 2xx without a readable envelope was received all the same."""
-    if http_status is None or http_status == 429 or http_status >= 500:
-        return CallbackState.DUE
-    if not 200 <= http_status < 300:
-        return CallbackState.ABANDONED
-    if code is None or 1000 <= code < 2000:
-        return CallbackState.DELIVERED
-    return CallbackState.DUE if 3000 <= code < 4000 else CallbackState.ABANDONED
-
-
-def _ocpi_status(body: bytes) -> int | None:
-    try:
-        return read_envelope(body).status_code
-    except ValueError:
-        return None
+_STATE = {
+    Heard.TAKEN: CallbackState.DELIVERED,
+    Heard.TRY_AGAIN: CallbackState.DUE,
+    Heard.REFUSED: CallbackState.ABANDONED,
+}

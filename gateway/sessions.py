@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from sqlalchemy import Connection, RowMapping
 
 from gateway import cdrs
@@ -21,6 +22,8 @@ from ocpi.versions import ModuleID
 from ocpp_bridge.answers import Answer
 from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.orders import RequestStart, ReserveNow
+
+log = structlog.get_logger(__name__)
 
 
 def reserved(
@@ -85,7 +88,17 @@ def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, 
     """A Session is over, which is final (mod_sessions §SessionStatus)."""
     if sessions.become(db, session_pk, SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
         tell(db, session_pk, rules, now)
-        cdrs.settle(db, session_pk, now)
+        _settle(db, session_pk, now)
+
+
+def _settle(db: Connection, session_pk: int, now: datetime) -> None:
+    """A CDR that cannot be made keeps no station waiting for its answer: an operator makes it (``cdrs make``)."""
+    try:
+        with db.begin_nested():
+            cdrs.settle(db, session_pk, now)
+    except Exception as problem:
+        session_id = sessions.by_pk(db, session_pk)["session_id"]
+        log.error("a CDR cannot be made", session_id=session_id, problem=repr(problem))
 
 
 def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
@@ -10,6 +12,7 @@ from sqlalchemy import Connection
 from gateway import callbacks, charging, reservations, sessions
 from gateway.house import utc_now
 from gateway.office import Office
+from gateway.pushes import Pusher
 from gateway.store import commands
 
 log = structlog.get_logger(__name__)
@@ -22,15 +25,16 @@ async def sweep_for_ever(office: Office) -> None:
     """Sweep about once an interval; several processes may, every change is a compare-and-set."""
     interval = office.rules.settings.sweep_interval.total_seconds()
     posting: set[asyncio.Task[None]] = set()
+    pusher = Pusher(office)
     while True:
         await asyncio.sleep(interval * random.uniform(0.75, 1.25))
         try:
-            await sweep(office, posting)
+            await sweep(office, pusher, posting)
         except Exception as problem:  # whatever it is, the next sweep may find better times
             log.error("the sweep failed", problem=repr(problem))
 
 
-async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
+async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]) -> None:
     """Once: wake-ups that were lost, commands that are overdue, callbacks that are due, reservations to be cleaned up.
 
     It does the jobs' work itself instead of ringing for it, so that it needs no Redis where the work needs none.
@@ -39,9 +43,10 @@ async def sweep(office: Office, posting: set[asyncio.Task[None]]) -> None:
     rung_before = now - office.rules.settings.ring_again
     ring, ripe = await office.store.read(commands.due, now, rung_before, MOST)
     await asyncio.gather(*(_conclude(office, one) for one in ripe))
-    post = asyncio.create_task(_deliver(office))
-    posting.add(post)
-    post.add_done_callback(posting.discard)
+    for delivery in (callbacks.deliver(office), pusher.deliver()):
+        post = asyncio.create_task(_deliver(delivery))
+        posting.add(post)
+        post.add_done_callback(posting.discard)
     errands = await office.store.write(_keep_house, office)
     try:
         await office.dispatch([*ring, *errands])
@@ -59,11 +64,11 @@ async def _conclude(office: Office, command_id: int) -> None:
         log.error("a command cannot be concluded", command_id=command_id, problem=repr(problem))
 
 
-async def _deliver(office: Office) -> None:
+async def _deliver(delivery: Coroutine[Any, Any, None]) -> None:
     try:
-        await callbacks.deliver(office)
+        await delivery
     except Exception as problem:
-        log.error("callbacks could not be posted; the next sweep tries again", problem=repr(problem))
+        log.error("partners could not be told; the next sweep tries again", problem=repr(problem))
 
 
 def _keep_house(db: Connection, office: Office) -> list[int]:

@@ -43,6 +43,8 @@ class Posted:
     #: One sentence, without headers; may stand beside a status when the body broke off.
     error: str | None
     milliseconds: int
+    #: The answer's Location header.
+    location: str | None = None
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -137,7 +139,7 @@ async def send_json(
 ) -> Posted:
     """``post_json`` for any method; ``body`` None sends none."""
     began = time.monotonic()
-    status, error, received = None, None, bytearray()
+    status, error, location, received = None, None, None, bytearray()
     try:
         async with (
             asyncio.timeout(timeout),
@@ -149,7 +151,7 @@ async def send_json(
                 timeout=httpx.Timeout(timeout, connect=min(CONNECT, timeout)),
             ) as response,
         ):
-            status = response.status_code
+            status, location = response.status_code, response.headers.get("location")
             async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) >= max_body:
@@ -164,6 +166,7 @@ async def send_json(
         body=bytes(received[:max_body]),
         error=error,
         milliseconds=round((time.monotonic() - began) * 1000),
+        location=location,
     )
 
 

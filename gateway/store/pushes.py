@@ -1,15 +1,61 @@
 """Pushes: every query about what partners are to be told of our objects, and what they have been told."""
 
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, insert, or_, select, update
 
-from gateway.store.rows import partner_endpoint, push
+from gateway.domain.lifecycle import PartnerState
+from gateway.store.rows import cdr, cpo, partner, partner_endpoint, push, session
+from ocpi.versions import ModuleID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A message to be sent now, and everything that it needs."""
+
+    id: int
+    module: str
+    #: session.id or cdr.id.
+    object: int
+    revision: int
+    told: dict[str, Any] | None
+    attempts: int
+    #: Where the partner wants it, and in which version.
+    url: str
+    version: str
+    partner: int
+    partner_name: str
+    #: Sealed.
+    token_out: str
+    encoding: str
+    keep_pushing: bool
+    #: (country, party): our own, and the eMSP's.
+    from_party: tuple[str, str]
+    to_party: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """How one message ended."""
+
+    #: What the partner has now; None: that is not certain.
+    told: dict[str, Any] | None
+    kept_at: str | None = None
+    http_status: int | None = None
+    ocpi_status: int | None = None
+    error: str = ""
+    #: When to try again; None: not before the next change.
+    due_at: datetime | None = None
+    #: Since the last success.
+    attempts: int = 0
 
 
 def owe(
     db: Connection,
-    partner: int,
+    partner_id: int,
     module: str,
     object_: int,
     now: datetime,
@@ -17,19 +63,127 @@ def owe(
     not_before: datetime | None = None,
 ) -> None:
     """A partner is to be told of an object, if it has said where; the earlier of two times counts."""
-    endpoint = select(partner_endpoint.c.id).where(
-        partner_endpoint.c.partner == partner,
-        partner_endpoint.c.identifier == module,
-        partner_endpoint.c.role == "RECEIVER",
-    )
-    if db.execute(endpoint).first() is None:
+    if db.execute(_WANTED, {"partner_": partner_id, "module_": module}).first() is None:
         return
     due = not_before or now
-    here = push.c.module == module, push.c.object == object_
-    earlier = func.coalesce(push.c.due_at, due)
-    known = update(push).where(*here).values(revision=push.c.revision + 1, due_at=earlier)
-    if db.execute(known).rowcount == 0:
-        row = {"partner": partner, "module": module, "object": object_, "due_at": due, "created_at": now}
-        db.execute(insert(push).values(**row, revision=1, attempts=0, error=""))
-    elif not_before is None:
-        db.execute(update(push).where(*here, push.c.due_at > now).values(due_at=now))
+    if db.execute(_AGAIN, {"module_": module, "object_": object_, "due": due}).rowcount == 0:
+        row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
+        db.execute(_OWE, row | {"revision": 1, "attempts": 0, "error": ""})
+
+
+def take_due(db: Connection, now: datetime, hold: timedelta, busy: Collection[int], each: int) -> list[Due]:
+    """What is due, ``each`` partner's oldest, held for ``hold``; of partners that are ``busy`` nothing."""
+    ripe = {"now": now, "busy": list(busy), "each": each}
+    ids = list(db.execute(_RIPE, ripe).scalars())
+    if not ids:
+        return []
+    mine = list(db.execute(_HOLD, {"ids": ids, "now": now, "until": now + hold}).scalars())
+    found = [_due(row) for row in db.execute(_DUE, {"ids": mine}).mappings()] if mine else []
+    nothing = set(mine) - {one.id for one in found}
+    if nothing:  # nobody wants it any more, or it has lost its owner
+        db.execute(update(push).where(push.c.id.in_(nothing)).values(due_at=None, held_until=None))
+    return found
+
+
+def record(db: Connection, due: Due, attempt: Attempt, now: datetime) -> None:
+    """Write down how a message ended; what has changed since it was taken is due at once."""
+    as_taken = push.c.revision == due.revision
+    noted = {
+        "told": attempt.told,
+        "kept_at": attempt.kept_at,
+        "http_status": attempt.http_status,
+        "ocpi_status": attempt.ocpi_status,
+        "error": attempt.error[:500].replace("\x00", ""),
+        "attempts": attempt.attempts,
+        "attempted_at": now,
+        "held_until": None,
+        "due_at": case((as_taken, attempt.due_at), else_=now),
+    }
+    db.execute(update(push).where(push.c.id == due.id).values(noted))
+
+
+def of_object(db: Connection, module: str, object_: int) -> RowMapping | None:
+    """What is known of telling a partner of this object."""
+    asked = select(push).where(push.c.module == module, push.c.object == object_)
+    return db.execute(asked).mappings().first()
+
+
+_WANTED = select(partner_endpoint.c.id).where(
+    partner_endpoint.c.partner == bindparam("partner_"),
+    partner_endpoint.c.identifier == bindparam("module_"),
+    partner_endpoint.c.role == "RECEIVER",
+)
+_due_at: Any = bindparam("due", type_=push.c.due_at.type)
+_AGAIN = (
+    update(push)
+    .where(push.c.module == bindparam("module_"), push.c.object == bindparam("object_"))
+    .values(
+        revision=push.c.revision + 1,
+        due_at=case((or_(push.c.due_at.is_(None), push.c.due_at > _due_at), _due_at), else_=push.c.due_at),
+    )
+)
+_OWE = insert(push)
+_FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
+_oldest = (
+    select(push.c.id, func.row_number().over(partition_by=push.c.partner, order_by=push.c.due_at).label("place"))
+    .join(partner, partner.c.id == push.c.partner)
+    .where(_FREE, partner.c.state == PartnerState.ACTIVE)
+    .where(push.c.partner.not_in(bindparam("busy", expanding=True)))
+    .subquery()
+)
+_RIPE = select(_oldest.c.id).where(_oldest.c.place <= bindparam("each")).order_by(_oldest.c.id)
+_HOLD = (
+    update(push)
+    .where(push.c.id.in_(bindparam("ids", expanding=True)), _FREE)
+    .values(held_until=bindparam("until"))
+    .returning(push.c.id)
+)
+_DUE = (
+    select(
+        push,
+        partner_endpoint.c.url,
+        partner.c.name,
+        partner.c.version,
+        partner.c.token_out,
+        partner.c.token_out_encoding,
+        partner.c.keep_pushing,
+        cpo.c.country_code.label("cpo_country"),
+        cpo.c.party_id.label("cpo_party"),
+        func.coalesce(session.c.from_country, cdr.c.from_country).label("from_country"),
+        func.coalesce(session.c.from_party, cdr.c.from_party).label("from_party"),
+    )
+    .join(partner, partner.c.id == push.c.partner)
+    .join(
+        partner_endpoint,
+        and_(
+            partner_endpoint.c.partner == push.c.partner,
+            partner_endpoint.c.identifier == push.c.module,
+            partner_endpoint.c.role == "RECEIVER",
+        ),
+    )
+    .join(session, and_(push.c.module == ModuleID.SESSIONS, session.c.id == push.c.object), isouter=True)
+    .join(cdr, and_(push.c.module == ModuleID.CDRS, cdr.c.id == push.c.object), isouter=True)
+    .join(cpo, cpo.c.id == func.coalesce(session.c.cpo, cdr.c.cpo))
+    .where(push.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(push.c.id)
+)
+
+
+def _due(seen: RowMapping) -> Due:
+    return Due(
+        id=seen["id"],
+        module=seen["module"],
+        object=seen["object"],
+        revision=seen["revision"],
+        told=seen["told"],
+        attempts=seen["attempts"],
+        url=seen["url"],
+        version=seen["version"],
+        partner=seen["partner"],
+        partner_name=seen["name"],
+        token_out=seen["token_out"],
+        encoding=seen["token_out_encoding"],
+        keep_pushing=seen["keep_pushing"],
+        from_party=(seen["cpo_country"], seen["cpo_party"]),
+        to_party=(seen["from_country"], seen["from_party"]),
+    )

@@ -26,6 +26,19 @@ def of_command(db: Connection, command_id: int) -> RowMapping | None:
     return db.execute(select(session).where(session.c.command == command_id)).mappings().first()
 
 
+#: With the names that OCPI tells beside it.
+_WHOLE = (
+    select(session, cpo.c.country_code.label("cpo_country"), cpo.c.party_id.label("cpo_party"), location.c.location_id)
+    .join(cpo, cpo.c.id == session.c.cpo)
+    .join(location, location.c.id == session.c.location, isouter=True)
+)
+
+
+def whole(db: Connection, session_pk: int) -> RowMapping | None:
+    """A Session as ``page`` has it; None when no party of ours is known for it."""
+    return db.execute(_WHOLE.where(session.c.id == session_pk)).mappings().first()
+
+
 def has_ended(db: Connection, session_pk: int) -> bool:
     asked = select(session.c.state).where(session.c.id == session_pk)
     return db.execute(asked).scalar_one() in {SessionState.COMPLETED, SessionState.INVALID}
@@ -70,17 +83,7 @@ def page(
         mine.append(func.lower(session.c.from_country) == fold(party[0]))
         mine.append(func.lower(session.c.from_party) == fold(party[1]))
     total = db.execute(select(func.count()).select_from(session).where(*mine)).scalar_one()
-    asked = (
-        select(
-            session, cpo.c.country_code.label("cpo_country"), cpo.c.party_id.label("cpo_party"), location.c.location_id
-        )
-        .join(cpo, cpo.c.id == session.c.cpo)
-        .join(location, location.c.id == session.c.location, isouter=True)
-        .where(*mine)
-        .order_by(session.c.id)
-        .offset(wanted.offset)
-        .limit(wanted.limit)
-    )
+    asked = _WHOLE.where(*mine).order_by(session.c.id).offset(wanted.offset).limit(wanted.limit)
     return int(total), db.execute(asked).mappings().all()
 
 

@@ -549,8 +549,10 @@ class Push(SQLModel, table=True):
     #: OCPI ModuleID: sessions (``object`` is session.id) or cdrs (cdr.id).
     module: str = Field(max_length=12)
     object: int = Field(sa_column=Column(_BIG, nullable=False))
-    #: The next message; while one is in flight, when another may be sent after all. None: nothing new to tell.
+    #: The next message; None: nothing new to tell.
     due_at: datetime | None = _at(optional=True)
+    #: A message is in flight; when another may be sent after all.
+    held_until: datetime | None = _at(optional=True)
     #: Counts what was to be told: a change during a message is told in the next one.
     revision: int = 1
     #: The object as the partner has acknowledged it; None: it was never told.

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from gateway.house import utc_now
+from gateway.pushes import Pusher
 from gateway.store import commands
 from gateway.store.rows import callback, command, reservation
 from ocpp_bridge.answers import Answer, Ending
@@ -16,7 +17,7 @@ from workers.sweeper import sweep, sweep_for_ever
 
 async def swept(work: Work) -> None:
     posting: set[asyncio.Task[None]] = set()
-    await sweep(work.office, posting)
+    await sweep(work.office, Pusher(work.office), posting)
     await asyncio.gather(*posting)
 
 

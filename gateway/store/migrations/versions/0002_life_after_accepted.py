@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("module", sa.String(length=12), nullable=False),
         sa.Column("object", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("due_at", Utc(), nullable=True),
+        sa.Column("held_until", Utc(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("told", sa.JSON(), nullable=True),
         sa.Column("kept_at", sa.String(length=255), nullable=True),
