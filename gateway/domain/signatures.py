@@ -18,7 +18,7 @@ def signed_data(readings: Sequence[Reading]) -> SignedData | None:
 
     What does not fit into a CDR is left out: half of a signature is worth nothing.
     """
-    begin, end = _signed_at(_BEGIN, readings), _signed_at(_END, readings[::-1])
+    begin, end = _signed_at(_BEGIN, readings[:-1]), _signed_at(_END, readings[::-1])
     told = [one for one in (begin, end) if one is not None]
     try:
         return SignedData(

@@ -9,6 +9,7 @@ import pytest
 from gateway import cdrs, reservations
 from gateway.cdrs import NotPossible
 from gateway.domain.lifecycle import SessionState
+from gateway.sessions import views
 from gateway.store import cdrs as table
 from gateway.store import rows, sessions, topology
 from ocpi.cdrs import CDR
@@ -349,6 +350,20 @@ def test_what_was_credited_can_be_billed_anew_and_what_stands_cannot(anywhere: I
 # Whose it is
 
 
+def test_a_partner_that_takes_cdrs_is_owed_each_of_them(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    endpoint = {"identifier": "cdrs", "role": "RECEIVER", "url": "https://emsp.example/cdrs"}
+    with indoors.db() as db:
+        db.execute(rows.partner_endpoint.insert().values(partner=there.partner.id, **endpoint))
+    there.asks_to_start()
+    there.charges()
+    indoors.run(cdrs.credit, indoors.rows("cdr")[0]["id"], "Wrong.", indoors.now)
+    owed = indoors.rows("push", module="cdrs")
+    assert [(row["partner"], row["object"]) for row in owed] == [
+        (there.partner.id, row["id"]) for row in indoors.rows("cdr")
+    ]
+
+
 def test_a_cdr_is_seen_by_its_partner_and_by_its_party_alone(indoors: Indoors, anywhere: Indoors) -> None:
     there = driver(anywhere, ENERGY)
     there.asks_to_start()
@@ -399,3 +414,34 @@ def test_a_session_that_runs_shows_what_it_has_cost_so_far(indoors: Indoors) -> 
     [row] = indoors.rows("session")
     price = indoors.run(lambda db: cdrs.session_cost(db, row, cdrs.usage(db, row, indoors.now)))
     assert price.wire() == euros(2.25)
+
+
+def test_a_session_that_is_over_shows_what_its_cdr_says(indoors: Indoors) -> None:
+    there = driver(indoors, RESERVED, EXPIRED, ENERGY)
+    held = there.reserves()
+    indoors.pass_(minutes=30)
+    there.charges(held["number"])
+    there.reserves("R-2")
+    there.does_not_come()
+    _, told = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    assert [one.wire()["total_cost"] for one in told] == [body["total_cost"] for body in there.cdrs()]
+    assert [float(one.kwh) for one in told] == [body["total_energy"] for body in there.cdrs()] == [10, 0]
+
+
+def test_one_that_is_not_billed_shows_that_it_costs_nothing(indoors: Indoors) -> None:
+    there = driver(indoors, RESERVED)
+    held = there.reserves()
+    indoors.pass_(minutes=15)
+    indoors.run(reservations.ended, there.station, held["number"], "Removed", indoors.rules, indoors.now)
+    _, [told] = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    assert told.total_cost is not None
+    assert told.total_cost.excl_vat == 0
+
+
+def test_a_time_zone_that_nobody_knows_is_taken_for_utc(indoors: Indoors) -> None:
+    there = driver(indoors, element(("FLAT", 1), start_time="12:00", end_time="12:30"))
+    body = indoors.rows("location")[0]["body"] | {"time_zone": "Europe/Nowhere"}
+    indoors.run(topology.put_location, indoors.cpo.id, Location.model_validate(body), body)
+    there.asks_to_start()
+    there.charges()
+    assert there.cdrs()[0]["total_cost"] == euros(1)
