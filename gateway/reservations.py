@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping
 from gateway import errands, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.house import Rules
-from gateway.store import callbacks, commands, reservations, topology
+from gateway.store import callbacks, commands, reservations, stations, topology
 from gateway.store.statements import take_number
 from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
@@ -85,7 +85,20 @@ def clean(db: Connection, rules: Rules, now: datetime, station: str | None = Non
 def expire(db: Connection, rules: Rules, now: datetime) -> None:
     """What has expired, the station's clock granted its grace, is over whether the station says so or not."""
     for reservation_id in reservations.expired(db, now - rules.settings.reservation_grace):
-        _end(db, reservation_id, ReservationState.EXPIRED, rules, now)
+        if not _is_about_to_be_used(db, reservation_id, rules, now):
+            _end(db, reservation_id, ReservationState.EXPIRED, rules, now)
+
+
+def _is_about_to_be_used(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> bool:
+    """Somebody is there: who presented the token in time may still plug in."""
+    held, settings = reservations.by_id(db, reservation_id), rules.settings
+    if now >= held["expiry_date"] + settings.reservation_grace + settings.connection_timeout:
+        return False
+    return stations.status_at(db, held["station"], held["station_evse"], held["station_connector"]) in _IN_USE
+
+
+#: 1.6 Preparing, 2.x Occupied; a 2.x EVSE at which another driver plugs in stays Reserved (H03).
+_IN_USE = {"Preparing", "Occupied"}
 
 
 def ended(db: Connection, station: str, number: int, update: str, rules: Rules, now: datetime) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import typer
 
-from gateway.cli import cdrs, commands, cpo, db, locations, partner, simulate, stations, tariffs
+from gateway.cli import cdrs, commands, cpo, db, locations, partner, reservations, simulate, stations, tariffs
 
 NOUNS: Mapping[str, typer.Typer] = {
     "db": db.app,
@@ -13,6 +13,7 @@ NOUNS: Mapping[str, typer.Typer] = {
     "locations": locations.app,
     "stations": stations.app,
     "commands": commands.app,
+    "reservations": reservations.app,
     "tariffs": tariffs.app,
     "cdrs": cdrs.app,
     "simulate": simulate.app,

@@ -386,6 +386,19 @@ def test_available_is_no_loss_at_expiry_during_a_cancellation_after_preparing_or
     assert indoors.reservation()["state"] == "ACTIVE"
 
 
+@pytest.mark.parametrize(("subprotocol", "status"), [("ocpp1.6", "Preparing"), ("ocpp2.0.1", "Occupied")])
+def test_a_reservation_that_is_being_used_does_not_expire_yet(indoors: Indoors, subprotocol: str, status: str) -> None:
+    *_, station = reserved(indoors, subprotocol)
+    evse = None if subprotocol == "ocpp1.6" else 1
+    tell(indoors, station, "Reserved", evse=evse)
+    tell(indoors, station, status, evse=evse)
+    settings, expiry = indoors.rules.settings, indoors.reservation()["expiry_date"]
+    for after, state in ((timedelta(0), "ACTIVE"), (settings.connection_timeout, "EXPIRED")):
+        indoors.now = expiry + settings.reservation_grace + after
+        indoors.run(reservations.expire, indoors.rules, indoors.now)
+        assert indoors.reservation()["state"] == state
+
+
 def test_stations_of_2_x_keep_reservations_over_a_reboot(indoors: Indoors) -> None:
     *_, station = reserved(indoors, "ocpp2.0.1")
     tell(indoors, station, "Reserved", evse=1)

@@ -187,8 +187,22 @@ async def test_a_cancel_after_use_is_answered_without_asking_the_station(gateway
         assert not station.all_asked("CancelReservation")
 
 
+async def test_a_reservation_at_which_somebody_is_preparing_does_not_expire_yet(brief: Gateway):
+    async def story(ocpp: str) -> None:
+        async with a_reservation(brief, ocpp, minutes=3 / 60) as (_, station, _, told, order):
+            await station.tell_status("Reserved")
+            await station.tell_status("Preparing" if station.is_1 else "Occupied")
+            over = brief.reservation_of(told)["expiry_date"] + timedelta(seconds=2.5)
+            await asyncio.sleep((over - datetime.now(UTC)).total_seconds())
+            assert brief.reservation_of(told)["state"] == "ACTIVE"
+            await station.begin(token_in(order), reservationId=number_in(order))
+            assert brief.reservation_of(told)["state"] == "USED"
+
+    await together(story, OCPP)
+
+
 @every_ocpp
-async def test_an_offline_start_told_late_was_in_time_or_not(brief: Gateway, ocpp: str):
+async def test_a_start_told_after_the_expiry_that_was_in_time_used_it(brief: Gateway, ocpp: str):
     async with a_reservation(brief, ocpp, minutes=3 / 60) as (_emsp, station, _location, told, order):
         at = now()
         await brief.reservation_becomes(told, "EXPIRED")
