@@ -67,7 +67,7 @@ def owner(
     used = {"reservation": held["id"]} if held is not None else {}
     permitted = authorization.permissions(db, station, event.id_token.value, now)
     if not permitted:
-        return used
+        return used | (_of_reservation(db, held) if held is not None else {})
     known, cpo = _meant(db, permitted, held, event.remote_start_id)
     return used | {
         "partner": known["partner"],
@@ -80,6 +80,25 @@ def owner(
         "auth_method": known["auth_method"],
         "authorization_reference": known["authorization_reference"],
     }
+
+
+def _of_reservation(db: Connection, held: RowMapping) -> dict[str, Any]:
+    """A charge told so late that nothing authorises its card any more: it is the reservation's party's all the same."""
+    known = transactions.last_of_reservation(db, held["id"])
+    return {} if known is None else {name: known[name] for name in _WHOSE}
+
+
+_WHOSE = (
+    "partner",
+    "from_country",
+    "from_party",
+    "cpo",
+    "command",
+    "token_key",
+    "cdr_token",
+    "auth_method",
+    "authorization_reference",
+)
 
 
 def _meant(

@@ -78,6 +78,7 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
     where = sessions.whereabouts(db, station, event.evse, event.connector)
     if waiting is not None:
         row |= where if (event.evse, event.connector) != (None, None) else {}
+        row |= _price_where(db, waiting, row, now)
         row |= binding.of_presented_card(db, waiting, event, now)
         table.become(db, waiting["id"], SessionState.ACTIVE, now, **row)
         sessions.tell(db, waiting["id"], rules, now)
@@ -104,7 +105,7 @@ def _go_on(
             sessions.tell(db, known["id"], rules, now)
     if known["station_evse"] is None and known["station_connector"] is None and event.evse is not None:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
-        table.change(db, known["id"], now, **place)
+        table.change(db, known["id"], now, **place | _price_where(db, known, place, now))
         sessions.tell(db, known["id"], rules, now)
     return table.by_pk(db, known["id"]), []
 
@@ -116,12 +117,18 @@ def _joined(
     told = {name: known[name] for name in ("transaction_id", "start_key", "start_date_time")}
     if (known["station_evse"], known["station_connector"]) != (None, None):
         told |= {name: known[name] for name in _PLACE}
+        told |= _price_where(db, waiting, told, now)
     transactions.take_over(db, known["id"], waiting["id"])
     told |= binding.of_presented_card(db, waiting, event, now)
     table.become(db, waiting["id"], SessionState.ACTIVE, now, **told)
     sessions.tell(db, waiting["id"], rules, now)
     joined = table.by_pk(db, waiting["id"])
     return joined, stopping.begun(db, joined, rules, now)
+
+
+def _price_where(db: Connection, known: RowMapping, place: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The price of a place that was not known when the Session began."""
+    return sessions.price(db, {**known, **place}, now) if known["tariff"] is None else {}
 
 
 _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connector_id")

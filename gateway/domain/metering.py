@@ -15,6 +15,7 @@ from ocpp_bridge.events import Phase, Reading
 PERIOD = timedelta(minutes=5)
 #: 2.x ChargingStateEnumType; 1.6 has none.
 _CHARGING = "Charging"
+_PHASES = {phase: place for place, phase in enumerate((Phase.STARTED, Phase.UPDATED, Phase.ENDED))}
 _HOUR = Decimal(3600)
 _KILO = Decimal(1000)
 
@@ -41,8 +42,8 @@ class _Register:
 
 
 def in_order(messages: Iterable[Message]) -> list[Message]:
-    """As the station made them: 2.x counts its messages, 1.6 has only its clock."""
-    return sorted(messages, key=lambda one: (one.seq if one.seq is not None else -1, one.at))
+    """As the station made them: 2.x counts its messages; 1.6 has a clock, which may have been set in between."""
+    return sorted(messages, key=lambda one: (_PHASES[one.phase] if one.seq is None else one.seq, one.at))
 
 
 def is_complete(messages: Sequence[Message]) -> bool:

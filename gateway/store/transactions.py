@@ -83,6 +83,12 @@ def of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
     return db.execute(asked).mappings().first()
 
 
+def last_of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
+    """The newest Session that the reservation was, over or not."""
+    asked = select(session).where(session.c.reservation == reservation_id).order_by(session.c.id.desc()).limit(1)
+    return db.execute(asked).mappings().first()
+
+
 def take_over(db: Connection, from_pk: int, to_pk: int) -> None:
     """A transaction of which nobody knew whose it is turns out to be that of another Session."""
     db.execute(update(transaction_event).where(transaction_event.c.session == from_pk).values(session=to_pk))
