@@ -300,15 +300,15 @@ async def test_the_order_behind_a_start_that_is_not_sent_is_sent_next(gateway: G
         await released.wait()
         return ACCEPTED
 
-    async with a_place(gateway, ocpp, {"ReserveNow": wait}) as (emsp, station, location), gateway.emsp() as stranger:
-        reserve = await emsp.reserve(location)
-        refused = await stranger.start_session(location)  # behind a reservation that is not there yet
-        cancel = await emsp.cancel()
+    async with a_reservation(gateway, ocpp) as (emsp, station, location, _, _), gateway.emsp() as stranger:
+        station.script |= {"ReserveNow": wait, "UnlockConnector": {"status": "Unlocked"}}
+        reserve = await emsp.reserve(location, id="R-2")
+        await station.asked_for("RESERVE_NOW", 2)
+        start, unlock = await stranger.start_session(location), await emsp.unlock(location)
         released.set()
-        assert await emsp.result(reserve) == "ACCEPTED"
-        assert await stranger.result(refused) == "EVSE_OCCUPIED" or station.all_asked(station.action("START_SESSION"))
-        assert await emsp.result(cancel) == "ACCEPTED"
-        assert await stranger.result(await stranger.start_session(location)) == "ACCEPTED"
+        assert [await emsp.result(one) for one in (reserve, unlock)] == ["ACCEPTED", "ACCEPTED"]
+        assert await stranger.result(start) == "EVSE_OCCUPIED"
+        assert not station.all_asked(station.action("START_SESSION"))
 
 
 @every_ocpp
