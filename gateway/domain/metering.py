@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from itertools import pairwise
 
 from gateway.domain.usage import Activity, Stretch
@@ -16,6 +16,8 @@ PERIOD = timedelta(minutes=5)
 #: 2.x ChargingStateEnumType; 1.6 has none.
 _CHARGING = "Charging"
 _PHASES = {phase: place for place, phase in enumerate((Phase.STARTED, Phase.UPDATED, Phase.ENDED))}
+#: Wh: finer than any meter.
+_FINEST = Decimal("0.001")
 _HOUR = Decimal(3600)
 _KILO = Decimal(1000)
 
@@ -158,15 +160,15 @@ def _state_at(states: Sequence[tuple[datetime, str]], known: int) -> bool | None
 def _filled(blank: Sequence[_Blank], registers: Sequence[_Register]) -> list[Stretch]:
     """Between two readings the energy goes where charging was told, evenly; where nothing was told, over all of it."""
     taken: dict[_Blank, Decimal] = {}
-    for before, after in pairwise(registers):
+    for before, after in pairwise(registers) if blank else ():
         between = [one for one in blank if before.at <= one.start and one.end <= after.at]
+        # Two readings of one moment: what was told of the time before it stays true.
+        between = between or [next((one for one in blank if one.start >= after.at), blank[-1])]
         eager = [one for one in between if one.charging] or [one for one in between if one.charging is None] or between
         shares = _shared(after.wh - before.wh, [one.lasts for one in eager])
         taken |= {one: taken.get(one, Decimal(0)) for one in between}
         for one, share in zip(eager, shares, strict=True):
             taken[one] += share
-    if blank and len(registers) > 1 and (lost := registers[-1].wh - sum(taken.values(), Decimal(0))):
-        taken[blank[0]] = taken.get(blank[0], Decimal(0)) + lost  # readings of one moment that differ
     return [
         Stretch(start=one.start, end=one.end, activity=_activity(one, taken), energy=taken.get(one, Decimal(0)) / _KILO)
         for one in blank
@@ -181,7 +183,5 @@ def _activity(one: _Blank, taken: dict[_Blank, Decimal]) -> Activity:
 def _shared(whole: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     """``whole`` in parts as large as ``weights`` say; the last takes what rounding leaves, so that the sum is exact."""
     total = sum(weights, Decimal(0))
-    if not weights or not total:
-        return [Decimal(0)] * len(weights)
-    parts = [whole * weight / total for weight in weights[:-1]]
+    parts = [(whole * weight / total).quantize(_FINEST, ROUND_DOWN) for weight in weights[:-1]]
     return [*parts, whole - sum(parts, Decimal(0))]
