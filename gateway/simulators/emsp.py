@@ -1,4 +1,4 @@
-"""A simulated eMSP: answers callbacks, judges and remembers them, and sends commands."""
+"""A simulated eMSP: answers callbacks and pushes, judges and remembers them, and sends commands."""
 
 import asyncio
 import json
@@ -11,31 +11,19 @@ from uuid import uuid4
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
+from gateway.simulators.exchanges import Received, envelope, parsed
 from gateway.simulators.faults import EMSP_FAULTS, Faults
-from gateway.simulators.verdicts import MESSAGE_IDS, authorization, problems
+from gateway.simulators.receiver import Push, Receiver
+from gateway.simulators.verdicts import authorization, problems
+from ocpi.dialects import NEWEST
 
 SUCCESS = 1000
 GENERIC_SERVER_ERROR = 3000
-#: Where a request's routing headers go in its answer.
-SWAPPED = {
-    "OCPI-from-country-code": "OCPI-to-country-code",
-    "OCPI-from-party-id": "OCPI-to-party-id",
-    "OCPI-to-country-code": "OCPI-from-country-code",
-    "OCPI-to-party-id": "OCPI-from-party-id",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Callback:
-    """One POST that came in, and what is wrong with it."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    #: The parsed body; None when it is no JSON.
-    json: Any
-    at: datetime
-    problems: tuple[str, ...] = ()
+class Callback(Received):
+    """One result of a command."""
 
     @property
     def name(self) -> str:
@@ -54,12 +42,15 @@ class SimulatedEmsp:
         faults: Collection[str] = (),
         tls: ssl.SSLContext | None = None,
         on_callback: Callable[[Callback], None] = lambda callback: None,
+        on_push: Callable[[Push], None] = lambda push: None,
     ) -> None:
         self.port, self.host = port, host
         #: The raw token that the gateway is to send us.
         self.token = token
         self.faults = Faults(faults, EMSP_FAULTS)
         self.callbacks: list[Callback] = []
+        #: Its Sessions and CDRs modules.
+        self.receiver = Receiver(token, on_push)
         self._tls, self._on_callback, self._news = tls, on_callback, asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
@@ -74,6 +65,7 @@ class SimulatedEmsp:
     async def start(self) -> None:
         application = web.Application()
         application.router.add_post("/callbacks/{name:.+}", self._receive)
+        application.router.add_routes(self.receiver.routes())
         self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
@@ -88,8 +80,16 @@ class SimulatedEmsp:
 
     def url_for(self, name: str) -> str:
         """A ``response_url``; choose another name for every command."""
+        return f"{self._root}/callbacks/{name}"
+
+    def endpoint(self, module: str, version: str = NEWEST.version) -> str:
+        """Where it is told of what it owns: the URL of its ``sessions`` or ``cdrs``."""
+        return f"{self._root}/ocpi/emsp/{version}/{module}"
+
+    @property
+    def _root(self) -> str:
         scheme = "http" if self._tls is None else "https"
-        return f"{scheme}://{self.host}:{self.port}/callbacks/{name}"
+        return f"{scheme}://{self.host}:{self.port}"
 
     async def callback(self, wanted: str | Callable[[Callback], bool], timeout: float = 10.0) -> Callback:
         """The first callback by its name (or path) or by a predicate; TimeoutError when none comes."""
@@ -127,7 +127,7 @@ class SimulatedEmsp:
         url = f"{api_base.rstrip('/')}/ocpi/cpo/{version}/commands/{command}"
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self._client().post(url, data=data, headers=headers, ssl=tls, allow_redirects=False) as answer:
-            return answer.status, answer.headers.copy(), _parsed(await answer.read())
+            return answer.status, answer.headers.copy(), parsed(await answer.read())
 
     def _client(self) -> ClientSession:
         if self._session is None:
@@ -136,13 +136,13 @@ class SimulatedEmsp:
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        parsed = _parsed(body)
-        found = tuple(problems(request.headers, parsed, self.token))
+        said = parsed(body)
+        found = tuple(problems(request.headers, said, self.token))
         callback = Callback(
             path=request.path,
             headers=request.headers.copy(),
             body=body,
-            json=parsed,
+            json=said,
             at=datetime.now(UTC),
             problems=found,
         )
@@ -165,18 +165,10 @@ class SimulatedEmsp:
         if "wrong-envelope" in faults:
             return web.json_response({"ok": True})
         if "500" in faults or len(self.callbacks) <= faults.number("first-n-500"):
-            return _envelope(request, GENERIC_SERVER_ERROR, status=500)
+            return envelope(request, GENERIC_SERVER_ERROR, status=500)
         if "status" in faults:
-            return _envelope(request, GENERIC_SERVER_ERROR, status=int(faults.number("status", 500)))
-        return _envelope(request, int(faults.number("ocpi", GENERIC_SERVER_ERROR)) or SUCCESS)
-
-
-def _envelope(request: web.Request, status_code: int, status: int = 200) -> web.Response:
-    """The answer to a callback: no data; both message ids, and the routing headers the other way round."""
-    echoed = {name: request.headers[name] for name in MESSAGE_IDS if name in request.headers}
-    swapped = {answer: request.headers[asked] for asked, answer in SWAPPED.items() if asked in request.headers}
-    body = {"status_code": status_code, "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    return web.json_response(body, status=status, headers=echoed | swapped)
+            return envelope(request, GENERIC_SERVER_ERROR, status=int(faults.number("status", 500)))
+        return envelope(request, int(faults.number("ocpi", GENERIC_SERVER_ERROR)) or SUCCESS)
 
 
 async def _endless(request: web.Request) -> web.StreamResponse:
@@ -188,10 +180,3 @@ async def _endless(request: web.Request) -> web.StreamResponse:
 
 def _is_wanted(callback: Callback, wanted: str | Callable[[Callback], bool]) -> bool:
     return wanted(callback) if callable(wanted) else wanted in (callback.name, callback.path)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None

@@ -31,7 +31,13 @@ LONGEST_TEXT = 512
 
 def problems(headers: Mapping[str, str], body: Any, token: str | None) -> list[str]:
     """Every violation in one callback, as sentences; ``body`` is the parsed JSON."""
-    return [*_header_problems(headers), *_token_problems(headers.get("Authorization"), token), *_result_problems(body)]
+    return [*message_problems(headers, token), *_result_problems(body)]
+
+
+def message_problems(headers: Mapping[str, str], token: str | None) -> Iterator[str]:
+    """What is true of every message to an eMSP; ``token`` None: any will do."""
+    yield from _header_problems(headers)
+    yield from _token_problems(headers.get("Authorization"), token)
 
 
 def authorization(token: str, encoding: str = "base64") -> str:

@@ -1,7 +1,9 @@
 """An eMSP with a connection to the gateway under test: it sends commands and remembers what is posted to it."""
 
+import asyncio
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from gateway.simulators.emsp import Callback, SimulatedEmsp
+from gateway.simulators.receiver import Push
 from ocpi.commands import CommandResponse
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import Envelope
@@ -46,11 +49,24 @@ class Told:
 class Emsp(SimulatedEmsp):
     """``async with`` it."""
 
-    def __init__(self, api: str, partner_id: int, party: Party, token_in: str, token_out: str) -> None:
+    def __init__(
+        self,
+        api: str,
+        partner_id: int,
+        party: Party,
+        token_in: str,
+        token_out: str,
+        on_listening: Callable[["Emsp"], None] = lambda emsp: None,
+    ) -> None:
         super().__init__(token=token_out)
         self.api, self.partner_id, self.party, self.token_in = api, partner_id, party, token_in
+        self._on_listening, self._cdrs_seen = on_listening, 0
         #: What the callbacks asked for, letter by letter.
         self.targets: list[str] = []
+
+    async def start(self) -> None:
+        await super().start()
+        self._on_listening(self)
 
     def token_body(
         self, uid: str = "APP-USER-1", type: str = "APP_USER", party: Party | None = None, **changes
@@ -156,10 +172,10 @@ class Emsp(SimulatedEmsp):
 
     @property
     def requests(self) -> int:
-        """How many requests of any kind it got."""
+        """How many requests of any kind it got, pushes left out."""
         assert self._runner is not None
         assert self._runner.server is not None
-        return self._runner.server.requests_count
+        return self._runner.server.requests_count - len(self.pushes)
 
     def results(self, told: Told) -> list[str]:
         """Every result that was posted for a command so far."""
@@ -174,6 +190,80 @@ class Emsp(SimulatedEmsp):
         for one in told.json["data"]:
             assert DIALECTS[version].session.model_validate(one).wire() == one
         return told.json["data"]
+
+    # What it is told of its Sessions and CDRs
+
+    @property
+    def pushes(self) -> list[Push]:
+        """Every PUT, PATCH, POST and GET, in order."""
+        return self.receiver.pushes
+
+    @property
+    def sessions_pushed(self) -> dict[str, dict[str, Any]]:
+        """By id, as the pushes made them."""
+        return self.receiver.sessions
+
+    @property
+    def cdrs(self) -> list[dict[str, Any]]:
+        """Each once, however often it was sent."""
+        return self.receiver.cdrs
+
+    async def session_becomes(self, id: str | None, status: str, timeout: float = 40) -> dict[str, Any]:
+        """The Session of this id, or any, when it was told with this status; nothing may be wrong with the pushes."""
+
+        def found() -> list[dict[str, Any]]:
+            known = self.sessions_pushed.values()
+            return [one for one in known if id in (None, one["id"]) and one["status"] == status]
+
+        return (await self._told(found, timeout))[0]
+
+    async def next_cdr(self, timeout: float = 40) -> dict[str, Any]:
+        """The first that was not asked for before; nothing may be wrong with the pushes."""
+        found = (await self._told(lambda: self.cdrs[self._cdrs_seen :], timeout))[0]
+        self._cdrs_seen += 1
+        return found
+
+    async def pushed(self, count: int, timeout: float = 40) -> list[Push]:
+        """So many pushes, right or wrong."""
+        async with asyncio.timeout(timeout):
+            while len(self.pushes) < count:
+                await self._next_push()
+        return self.pushes
+
+    async def _told(self, found: Callable[[], list[dict[str, Any]]], timeout: float) -> list[dict[str, Any]]:
+        async with asyncio.timeout(timeout):
+            while not (said := found()):
+                await self._next_push()
+        self.pushes_are_right()
+        return said
+
+    async def _next_push(self) -> None:
+        self.receiver.news.clear()
+        await self.receiver.news.wait()
+
+    def pushes_are_right(self) -> None:
+        wrong = [(one.method, one.path, one.problems, one.json) for one in self.pushes if one.problems]
+        assert wrong == []
+
+    def lose_session(self, id: str) -> None:
+        """It has never heard of it."""
+        del self.receiver.sessions[id]
+
+    def fail_next(self, count: int, status: int = 500, status_code: int = 3000) -> None:
+        """Pushes are answered like this and change nothing."""
+        self.receiver.mood = replace(self.receiver.mood, failing=count, status=status, status_code=status_code)
+
+    def stall(self, stalled: bool = True) -> None:
+        """Pushes are taken and not answered, until ``stall(False)``."""
+        self.receiver.mood.stalled = stalled
+
+    def hide_location(self) -> None:
+        """CDRs are kept, and it does not say where."""
+        self.receiver.mood.hides_location = True
+
+    def lose_answers(self, count: int = 1) -> None:
+        """What is told is kept, and the socket is closed instead of answering."""
+        self.receiver.mood.losing_answers = count
 
 
 def must_be_an_answer(told: Told, sent: dict[str, str]) -> None:

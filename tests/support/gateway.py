@@ -25,7 +25,7 @@ from sqlalchemy import select
 from gateway.domain.parties import Partner
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import partners, rows, stations, topology
+from gateway.store import endpoints, partners, rows, stations, topology
 from gateway.store.engine import open_engine
 from ocpi.headers import Encoding, Party
 from ocpi.locations import Location
@@ -182,8 +182,8 @@ class Gateway:
             known = next((one.id for one in partners.cpos(db) if one.party == party), None)
             return known if known is not None else partners.add_cpo(db, party, "A CPO")
 
-    def emsp(self, party: tuple[str, str] | None = None, **changes) -> Emsp:
-        """A new connection and its eMSP; use it with ``async with``."""
+    def emsp(self, party: tuple[str, str] | None = None, *, pushed: bool = True, **changes) -> Emsp:
+        """A new connection and its eMSP; use it with ``async with``. ``pushed``: it wants its Sessions and CDRs."""
         number = next(_numbers)
         token_in, token_out = secrets.token_urlsafe(20), secrets.token_urlsafe(20)
         given = {
@@ -201,7 +201,15 @@ class Gateway:
         } | changes
         with self.database() as db:
             partner_id = partners.add(db, Partner(**given), self._secrets.token_hash(token_in), datetime.now(UTC))
-        return Emsp(self.api, partner_id, given["party"], token_in, token_out)
+
+        def register(emsp: Emsp) -> None:
+            with self.database() as db:
+                for module in ("sessions", "cdrs") if pushed else ():
+                    endpoints.put(db, partner_id, module, "RECEIVER", emsp.endpoint(module, given["version"]))
+
+        emsp = Emsp(self.api, partner_id, given["party"], token_in, token_out, register)
+        emsp.receiver.party = None if given["role"] == "HUB" else given["party"]
+        return emsp
 
     def location(self, *spots: Spot, cpo: Party = CPO) -> str:
         """A new Location with these EVSEs, its stations without passwords; its id."""
