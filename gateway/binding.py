@@ -1,16 +1,19 @@
 """Binding: whose a transaction is, by what its station says of token, reservation and start."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from gateway import authorization, reservations, sessions
 from gateway.domain.lifecycle import LIVE, ReservationState
-from gateway.store import commands, topology, transactions
+from gateway.store import commands, stations, topology, transactions
 from gateway.store import reservations as ledger
 from ocpi.types import fold
 from ocpp_bridge.events import TransactionChanged
+
+#: Stations' clocks differ.
+_SKEW = timedelta(minutes=5)
 
 
 def claimed(
@@ -30,11 +33,18 @@ def _awaited(db: Connection, station: str, event: TransactionChanged, now: datet
     """The Session of the start that this transaction answers: by its number, else by station, connector and token."""
     if event.remote_start_id is not None:
         return transactions.asked_for(db, station, event.remote_start_id)
-    if event.id_token is None:
+    if event.id_token is None or _was_queued(db, station, event):
         return None
     names = [event.id_token.value, *_groups(db, station, event, now)]
     spot = (event.evse, event.connector)
-    return transactions.asked_at(db, station, spot, [fold(name) for name in names], event.at or now)
+    return transactions.asked_at(db, station, spot, [fold(name) for name in names], min(event.at or now, now))
+
+
+def _was_queued(db: Connection, station: str, event: TransactionChanged) -> bool:
+    """It happened while the station was offline, and so answers no command: 1.6 tells that by the time alone."""
+    known = stations.find(db, station)
+    since = known["connected_at"] if known is not None else None
+    return event.offline or (since is not None and event.at is not None and event.at < since - _SKEW)
 
 
 def _groups(db: Connection, station: str, event: TransactionChanged, now: datetime) -> list[str]:

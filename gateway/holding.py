@@ -44,10 +44,10 @@ def types_at(db: Connection, station: str, evse: int | None, connector: int | No
 def taken(db: Connection, station: str, order: RequestStart, now: datetime) -> str:
     """Why a start is certain to be refused; empty when it is not certain, and the station's word counts."""
     group = order.group.value if order.group is not None else None
-    for held in reservations.held_at(db, station, now):
-        mine = _as_kept(held).is_for(order.id_token.value, group)
-        if _is_there(held, order) and not mine and not commands.open_for_reservation(db, held["id"]):
-            return "The EVSE is reserved for somebody else."
+    there = [held for held in reservations.held_at(db, station, now) if _is_there(held, order)]
+    mine = any(_as_kept(held).is_for(order.id_token.value, group) for held in there)
+    if not mine and any(not commands.open_for_reservation(db, held["id"]) for held in there):
+        return "The EVSE is reserved for somebody else."
     for begun in transactions.pending(db, station, now):
         if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
             return "Somebody else is about to charge at the EVSE."

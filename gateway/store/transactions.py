@@ -1,7 +1,7 @@
 """Transactions: every query that finds what a station's message is about, and the messages themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, update
@@ -12,8 +12,6 @@ from gateway.store.rows import session, transaction_event
 from gateway.store.statements import put_once
 from ocpp_bridge.events import READINGS, Phase
 
-#: Stations' clocks differ; a start that is older was made while the station was offline, and answers no command.
-_SKEW = timedelta(minutes=5)
 _OF_SESSION = select(transaction_event).where(transaction_event.c.session == bindparam("session_"))
 
 
@@ -70,7 +68,7 @@ def asked_at(
         select(session)
         .where(session.c.station == station, session.c.state == SessionState.PENDING)
         .where(or_(session.c.token_key.in_(keys), session.c.group_key.in_(keys)))
-        .where(session.c.pending_until >= at, session.c.created_at <= at + _SKEW)
+        .where(session.c.pending_until >= at)
         .where(or_(_here(*spot), session.c.station_connector.is_(None)))
         .order_by(session.c.id)
     )

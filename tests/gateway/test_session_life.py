@@ -181,11 +181,20 @@ def test_another_driver_s_charge_is_not_the_one_that_waits(indoors: Indoors) -> 
 
 
 def test_an_offline_start_from_before_the_command_is_not_the_one_that_waits(indoors: Indoors) -> None:
-    partner, _, station, _ = begin(indoors, OLD)
+    _, _, station, _ = begin(indoors, OLD)
+    indoors.run(stations.change, station, connected_at=START)
     Charge(indoors, station).begin(at=START - timedelta(hours=2))
     pending, old = indoors.rows("session")
     assert (pending["state"], old["state"]) == ("PENDING", "ACTIVE")
     assert old["start_date_time"] == START - timedelta(hours=2)
+
+
+def test_a_station_whose_clock_is_wrong_answers_its_start_all_the_same(indoors: Indoors) -> None:
+    for wrong in (-45, 45):
+        _, _, station, _ = begin(indoors, OLD)
+        indoors.run(stations.change, station, connected_at=indoors.now - timedelta(hours=1))
+        Charge(indoors, station).begin(at=indoors.now + timedelta(minutes=wrong))
+        assert [row["state"] for row in indoors.rows("session", station=station)] == ["ACTIVE"]
 
 
 # Messages that are missing

@@ -29,9 +29,9 @@ async def test_reserve_start_stop_and_unlock(gateway: Gateway, place, version):
         assert await emsp.result(await emsp.reserve(location, version=version)) == "ACCEPTED"
         assert await emsp.result(await emsp.start_session(location, version=version)) == "ACCEPTED"
         async with asyncio.timeout(20):
-            while not (sessions := await emsp.sessions(version)):
+            while (sessions := await emsp.sessions(version))[0]["status"] != "ACTIVE":
                 await asyncio.sleep(0.05)
-        assert sessions[0]["status"] == "ACTIVE"
+        assert len(sessions) == 1  # the reservation's
         assert await emsp.result(await emsp.stop_session(sessions[0]["id"], version=version)) == "ACCEPTED"
         async with asyncio.timeout(20):
             while (await emsp.sessions(version))[0]["status"] != "COMPLETED":

@@ -28,8 +28,8 @@ def to(party: Party) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", ["2.2", "2.2.1"])
 async def test_rule_118_a_hub_speaks_for_parties_that_are_not_its_own(hub, version):
-    for party in (ANNA, BERT):
-        told = await hub.emsp.start_session(hub.location, version=version, **of(hub, party))
+    for party, evse in ((ANNA, "E1"), (BERT, "E2")):
+        told = await hub.emsp.start_session(hub.location, evse, version=version, **of(hub, party))
         assert await hub.emsp.result(told) == "ACCEPTED"
         headers = hub.emsp.callback_of(told).headers
         assert (headers["OCPI-to-country-code"], headers["OCPI-to-party-id"]) == (party.country_code, party.party_id)
