@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from gateway.cli import endpoints
 from gateway.cli.opening import Data, Json, Refused, one_of, reading, writing
 from gateway.cli.parties import Country, PartyId, read_name, read_party
 from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table
@@ -24,6 +25,9 @@ from ocpi.headers import Encoding, token_candidates
 app = typer.Typer(help="Partners: the eMSPs and hubs that may send us commands.", no_args_is_help=True)
 
 NO_HOSTS = "No --callback-host: every response_url of theirs will be refused, and so every command."
+
+_MODULES = ", ".join(endpoints.MODULES)
+_ENDPOINT = "Where they are called for a module, without ids: https, and http only with private callbacks allowed."
 
 Which = Annotated[str, typer.Argument(metavar="PARTNER", help="Its name or its id.")]
 
@@ -60,11 +64,23 @@ def add(
         bool, typer.Option("--lenient-token", help="Their Token objects may lack required fields.")
     ] = False,
     raw_token: Annotated[bool, typer.Option("--raw-token", help="Send them the token as it is, not Base64.")] = False,
+    endpoint_: Annotated[
+        list[str] | None,
+        typer.Option("--endpoint", metavar="MODULE=URL", help=f"{_ENDPOINT} One of {_MODULES}; repeatable."),
+    ] = None,
+    keep_pushing: Annotated[
+        bool, typer.Option("--keep-pushing", help="Tell them again and again of what they did not take.")
+    ] = False,
+    authorize_unknown: Annotated[
+        bool, typer.Option("--authorize-unknown", help="Ask them about tokens that nobody here knows.")
+    ] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Add a partner; it may call us from now on."""
     with writing(data) as house:
+        allow_private = house.settings.allow_private_callbacks
+        places = endpoints.read_endpoints(endpoint_ or (), allow_private=allow_private)
         secrets = proven_secrets(house.settings, house.db)
         new = Partner(
             id=0,
@@ -78,11 +94,16 @@ def add(
             allow_unlock=allow_unlock,
             lenient_token=lenient_token,
             state=PartnerState.ACTIVE,
+            keep_pushing=keep_pushing,
+            authorize_unknown=authorize_unknown,
         )
         hashed = _unused(house.db, secrets, _token("--token-in", token_in))
         added = find(house.db, str(partners.add(house.db, new, hashed, utc_now())))
+        for module, url in places.items():
+            endpoints.put(house.db, added.id, module, url)
+        told = _told(house.db, added)
     if json:
-        tell_json(_told(added))
+        tell_json(told)
     else:
         say(f"{added.name} ({added.party}, {added.role}) is partner {added.id} now.")
     if not added.callback_hosts:
@@ -94,8 +115,9 @@ def list_(data: Data = None, json: Json = False) -> None:
     """List the partners, removed ones too."""
     with reading(data) as house:
         found = partners.everyone(house.db)
+        told = [_told(house.db, one) for one in found]
     if json:
-        tell_json([_told(one) for one in found])
+        tell_json(told)
         return
     columns = ("Id", "Name", "Party", "Role", "OCPI", "State", "Callback hosts", "Unlock")
     rows = [
@@ -109,12 +131,33 @@ def show(which: Which, data: Data = None, json: Json = False) -> None:
     """Show a partner; its tokens are not shown to anybody."""
     with reading(data) as house:
         found = find(house.db, which)
+        told = _told(house.db, found)
     if json:
-        tell_json(_told(found))
+        tell_json(told)
         return
     hosts = ", ".join(found.callback_hosts) or "none: every response_url of theirs is refused"
-    told = _told(found) | {"callback_hosts": hosts}
-    tell_facts({name.replace("_", " ").capitalize(): value for name, value in told.items()})
+    places = {f"endpoint_{module}": url for module, url in told.pop("endpoints").items()}
+    facts = told | {"callback_hosts": hosts} | places
+    tell_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
+
+
+@app.command()
+def endpoint(
+    which: Which,
+    module: Annotated[str, typer.Argument(metavar="MODULE", help=f"One of {_MODULES}.")],
+    url: Annotated[str | None, typer.Argument(metavar="URL", help=f"{_ENDPOINT} Left out: nowhere any more.")] = None,
+    data: Data = None,
+) -> None:
+    """Say where a partner is called for a module: what it is told of goes there from its next change on."""
+    with writing(data) as house:
+        found = find(house.db, which)
+        endpoints.read_module(module)
+        if url is not None:
+            allow_private = house.settings.allow_private_callbacks
+            endpoints.put(house.db, found.id, module, endpoints.read_url(module, url, allow_private=allow_private))
+        elif not endpoints.remove(house.db, found.id, module):
+            raise Refused(f"{found.name} (partner {found.id}) has no endpoint for {module}.")
+    say(f"{found.name} (partner {found.id}) is called for {module} {f'at {url}' if url else 'no more'}.")
 
 
 @app.command()
@@ -187,7 +230,7 @@ def _host(host: str) -> str:
     return host.lower()
 
 
-def _told(one: Partner) -> dict[str, Any]:
+def _told(db: Connection, one: Partner) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,
@@ -200,4 +243,7 @@ def _told(one: Partner) -> dict[str, Any]:
         "allow_unlock": one.allow_unlock,
         "lenient_token": one.lenient_token,
         "token_out_encoding": one.encoding,
+        "keep_pushing": one.keep_pushing,
+        "authorize_unknown": one.authorize_unknown,
+        "endpoints": endpoints.of_partner(db, one.id),
     }

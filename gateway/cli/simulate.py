@@ -92,7 +92,10 @@ def emsp(
         list[str] | None, typer.Option(metavar="NAME", callback=_checked(EMSP_FAULTS), help=_known(EMSP_FAULTS))
     ] = None,
 ) -> None:
-    """Be an eMSP that answers callbacks, and print what it got."""
+    """Be an eMSP that answers callbacks and takes Sessions and CDRs, and print what it got.
+
+    For the gateway: partner endpoint PARTNER sessions http://127.0.0.1:P/ocpi/emsp/VERSION/sessions, and cdrs likewise.
+    """
     _until_interrupted(run_emsp, port=port, token=token, faults=fault or ())
 
 

@@ -23,6 +23,10 @@ class Partner:
     allow_unlock: bool
     lenient_token: bool
     state: str
+    #: What it could not be told is told again until it is; else it is left to its pull.
+    keep_pushing: bool = False
+    #: It is asked about tokens that nobody here knows.
+    authorize_unknown: bool = False
 
     @property
     def is_hub(self) -> bool:

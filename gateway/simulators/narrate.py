@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.simulators.emsp import Callback, SimulatedEmsp
+from gateway.simulators.exchanges import Received
+from gateway.simulators.receiver import Push
 from gateway.simulators.station import SimulatedStation
 
 Say = Callable[[str], None]
@@ -24,8 +26,12 @@ async def run_station(say: Say = print, **options: Any) -> None:
 
 async def run_emsp(say: Say = print, **options: Any) -> None:
     """Run a ``SimulatedEmsp`` with these options until cancelled."""
-    async with SimulatedEmsp(on_callback=lambda callback: say(_told(callback)), **options) as emsp:
+    async with SimulatedEmsp(
+        on_callback=lambda callback: say(_told(callback)), on_push=lambda push: say(_pushed(push)), **options
+    ) as emsp:
         say(f"eMSP listens; response_url: {emsp.url_for('NAME')}")
+        for module in ("sessions", "cdrs"):
+            say(f"its {module} endpoint: {emsp.endpoint(module)}")
         await asyncio.Event().wait()
 
 
@@ -42,8 +48,21 @@ def _line(direction: str, frame: Any) -> str:
 
 def _told(callback: Callback) -> str:
     body = _compact(callback.json) if callback.json is not None else repr(callback.body[:200])
-    wrong = "".join(f"\n    violates: {problem}" for problem in callback.problems)
-    return f"{_now()} {callback.path} {body}{wrong}"
+    return f"{_now()} {callback.path} {body}{_wrong(callback)}"
+
+
+def _pushed(push: Push) -> str:
+    """What it tells of the status, the energy and the cost; a PATCH tells only what has changed."""
+    said = push.json if isinstance(push.json, dict) else {}
+    told = [said[name] for name in ("id", "status") if name in said and str(said[name]) not in push.path]
+    told += [f"{said[name]} kWh" for name in ("kwh", "total_energy") if name in said]
+    if isinstance(cost := said.get("total_cost"), dict):
+        told.append(f"{cost.get('excl_vat')} {said.get('currency', '(cost)')}")
+    return f"{_now()} {push.method} {push.path} {', '.join(map(str, told))}".rstrip() + _wrong(push)
+
+
+def _wrong(received: Received) -> str:
+    return "".join(f"\n    violates: {problem}" for problem in received.problems)
 
 
 def _compact(payload: Any) -> str:

@@ -60,6 +60,8 @@ def add(db: Connection, one: Partner, token_in: str, now: datetime) -> int:
         "callback_hosts": list(one.callback_hosts),
         "allow_unlock": one.allow_unlock,
         "lenient_token": one.lenient_token,
+        "keep_pushing": one.keep_pushing,
+        "authorize_unknown": one.authorize_unknown,
         "state": one.state,
         "created_at": now,
     }
@@ -101,5 +103,7 @@ def _partner(row: RowMapping) -> Partner:
         callback_hosts=tuple(row["callback_hosts"]),
         allow_unlock=row["allow_unlock"],
         lenient_token=row["lenient_token"],
+        keep_pushing=row["keep_pushing"],
+        authorize_unknown=row["authorize_unknown"],
         state=row["state"],
     )

@@ -7,10 +7,11 @@ import pytest
 
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import partners
+from gateway.store import endpoints, partners
 from tests.cli.conftest import Operator, application
 
 PARTNER = ("partner", "add", "--name", "Emsp", "--country", "DE", "--party", "EMS")
+URL = "https://emsp.example/ocpi/2.2.1"
 TOKENS = ("--token-in", "we-hear", "--token-out", "we-say")
 
 
@@ -39,7 +40,9 @@ def test_the_same_party_in_another_case_is_the_same_party(cpo: Operator) -> None
 
 def test_a_partner_is_told_with_everything_but_its_tokens(operator: Operator) -> None:
     words = ("--callback-host", "EMSP.example", "--callback-host", "[2a00:1450::1]", "--role", "hub", "--raw-token")
-    told = operator.sees(*PARTNER, *TOKENS, *words, "--version", "2.2", "--allow-unlock", "--lenient-token")
+    words += ("--endpoint", f"tokens={URL}/tokens", "--endpoint", f"sessions={URL}/sessions", "--keep-pushing")
+    words += ("--authorize-unknown", "--allow-unlock", "--lenient-token")
+    told = operator.sees(*PARTNER, *TOKENS, *words, "--version", "2.2")
     assert told == {
         "id": 1,
         "name": "Emsp",
@@ -52,6 +55,9 @@ def test_a_partner_is_told_with_everything_but_its_tokens(operator: Operator) ->
         "allow_unlock": True,
         "lenient_token": True,
         "token_out_encoding": "raw",
+        "keep_pushing": True,
+        "authorize_unknown": True,
+        "endpoints": {"sessions": f"{URL}/sessions", "tokens": f"{URL}/tokens"},
     }
     assert operator.sees("partner", "show", "Emsp") == operator.sees("partner", "show", "1") == told
     assert operator.sees("partner", "list") == [told]
@@ -93,6 +99,60 @@ def test_a_partner_without_callback_host_is_added_with_a_remark(operator: Operat
 def test_a_callback_host_is_a_host_as_urls_have_it(operator: Operator, host: str) -> None:
     assert "--callback-host" in operator.hears(*PARTNER, *TOKENS, "--callback-host", host)
     assert operator.sees("partner", "list") == []
+
+
+def test_an_endpoint_is_set_changed_and_removed(operator: Operator) -> None:
+    operator.adds_partner("Emsp")
+    assert operator.sees("partner", "show", "Emsp")["endpoints"] == {}
+    for url in (f"{URL}/cdrs", f"{URL}/other"):
+        assert url in operator.does("partner", "endpoint", "Emsp", "cdrs", url)
+    operator.does("partner", "endpoint", "1", "locations", URL)
+    assert operator.sees("partner", "list")[0]["endpoints"] == {"cdrs": f"{URL}/other", "locations": URL}
+    assert f"{URL}/other" in operator.does("partner", "show", "Emsp")
+    roles = operator.database(lambda db: [(one["identifier"], one["role"]) for one in endpoints.of_partner(db, 1)])
+    assert roles == [("cdrs", "RECEIVER"), ("locations", "RECEIVER")]
+    assert "no more" in operator.does("partner", "endpoint", "Emsp", "cdrs")
+    assert operator.sees("partner", "show", "Emsp")["endpoints"] == {"locations": URL}
+    assert "no endpoint for cdrs" in operator.hears("partner", "endpoint", "Emsp", "cdrs")
+
+
+@pytest.mark.parametrize(
+    ("module", "url", "why"),
+    [
+        ("tariffs", URL, "no endpoint 'tariffs'"),
+        ("SESSIONS", URL, "there are sessions, cdrs, tokens, locations"),
+        ("sessions", "http://emsp.example/sessions", "Only https"),
+        ("sessions", "https://user@emsp.example/", "Not a plain URL"),
+        ("sessions", "emsp.example/sessions", "Not a plain URL"),
+        ("sessions", "https://127.0.0.1/sessions", "not one that partners may name"),
+        ("sessions", f"{URL}/sessions?of=us", "It has a query"),
+        ("sessions", f"{URL}/sessions#all", "fragment"),
+        ("sessions", f"{URL}/{'x' * 255}", "longer than 255"),
+        ("sessions", "", "Not a plain URL"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_called_is_refused_and_changes_nothing(
+    operator: Operator, module: str, url: str, why: str
+) -> None:
+    assert why in operator.hears(*PARTNER, *TOKENS, "--endpoint", f"{module}={url}")
+    assert operator.sees("partner", "list") == []
+    operator.does(*PARTNER, *TOKENS, "--endpoint", f"sessions={URL}")
+    assert why in operator.hears("partner", "endpoint", "Emsp", module, url)
+    assert operator.sees("partner", "show", "Emsp")["endpoints"] == {"sessions": URL}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"), [(("sessions",), "MODULE=URL"), ((f"cdrs={URL}", f"cdrs={URL}"), "cdrs twice"), (("",), "MODULE")]
+)
+def test_endpoints_that_make_no_sense_are_refused(operator: Operator, words: tuple[str, ...], why: str) -> None:
+    given = [word for one in words for word in ("--endpoint", one)]
+    assert why in operator.hears(*PARTNER, *TOKENS, *given)
+
+
+def test_a_plain_http_endpoint_is_for_private_networks(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_ALLOW_PRIVATE_CALLBACKS", "true")
+    operator.does(*PARTNER, *TOKENS, "--endpoint", "sessions=http://127.0.0.1:9500/sessions")
+    assert operator.sees("partner", "show", "1")["endpoints"] == {"sessions": "http://127.0.0.1:9500/sessions"}
 
 
 @pytest.mark.parametrize("token", ["", "x" * 65, "two words", "tokén", "a\n"])

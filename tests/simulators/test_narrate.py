@@ -42,3 +42,22 @@ async def test_an_emsp_tells_each_callback_and_what_is_wrong_with_it():
         told = await until(lines, "ACCEPTED")
     assert '{"result": "ACCEPTED"}' in told
     assert "violates: Authorization is missing" in told
+
+
+async def test_an_emsp_tells_each_push_and_what_is_wrong_with_it():
+    lines: list[str] = []
+    session = {"id": "S-1", "status": "ACTIVE", "kwh": 1.5, "total_cost": {"excl_vat": 0.38}, "currency": "EUR"}
+    async with running(run_emsp(lines.append)), aiohttp.ClientSession() as http:
+        url = (await until(lines, "its sessions endpoint")).rpartition(" ")[2] + "/NL/CPO/S-1"
+        async with http.put(url, json=session), http.patch(url, json={"total_cost": {"excl_vat": 1}}):
+            pass
+        async with http.get(url), http.put(url, json=["nonsense"]):
+            pass
+        assert "/sessions/NL/CPO/S-1 ACTIVE, 1.5 kWh, 0.38 EUR\n" in await until(lines, "PUT")
+        assert "/sessions/NL/CPO/S-1 1 (cost)\n" in (patched := await until(lines, "PATCH"))
+        assert "violates: last_updated is missing" in patched
+        assert (await until(lines, "GET")).partition("\n")[0].endswith("/sessions/NL/CPO/S-1")
+        url = (await until(lines, "its cdrs endpoint")).rpartition(" ")[2]
+        async with http.post(url, json={"id": "CDR-1", "total_energy": 9, "currency": "EUR", "total_cost": None}):
+            pass
+        assert "/cdrs CDR-1, 9 kWh\n" in await until(lines, "POST")
