@@ -1,5 +1,6 @@
 """A command's timeline: every step from the POST to its last callback, in the order of time."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,9 @@ from ocpp_bridge.answers import ANSWER
 
 #: As ``gateway.store.commands.callbacks_of`` gives them.
 Callbacks = Sequence[tuple[RowMapping, Sequence[RowMapping]]]
+
+#: Variables and configuration keys whose values are nobody else's business.
+_SECRET = re.compile(r"password|authorizationkey|vpnkey|simpin|secret", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,13 @@ def timeline(row: RowMapping, callbacks: Callbacks) -> list[Step]:
     for callback, attempts in callbacks:
         steps += _callback(callback, attempts)
     return sorted(steps, key=lambda step: step.at)
+
+
+def openly(order: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An order as it may be shown: a password that is set with it (1.6 AuthorizationKey) may not."""
+    if order is not None and _SECRET.search(str(order.get("key", ""))):
+        return order | {"value": "***"}
+    return order
 
 
 def _command(row: RowMapping) -> Iterable[Step]:
@@ -57,7 +68,7 @@ def _asked(row: RowMapping) -> str:
 
 
 def _order(order: dict[str, Any] | None) -> str:
-    words = {name: value for name, value in (order or {}).items() if value is not None}
+    words = {name: value for name, value in (openly(order) or {}).items() if value is not None}
     kind = words.pop("kind", "")
     return " ".join([kind, *(f"{name}={_word(value)}" for name, value in words.items())])
 

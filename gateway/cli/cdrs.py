@@ -1,12 +1,11 @@
 """`cdrs`: what partners are billed for, and how it is taken back."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection, RowMapping
 
-from gateway import cdrs
+from gateway import cdrs, shown
 from gateway.cdrs import NotPossible
 from gateway.cli.opening import Data, Json, Refused, reading, writing
 from gateway.cli.partner import find
@@ -36,7 +35,7 @@ def list_(
         of = find(house.db, partner).id if partner is not None else None
         found = table.listed(house.db, of, limit + 1)
         names = {one.id: one.name for one in partners.everyone(house.db)}
-    listed = [_listed(row, names) for row in found[:limit]]
+    listed = [shown.cdr(row, names) for row in found[:limit]]
     if json:
         tell_json(listed)
     else:
@@ -52,11 +51,11 @@ def show(cdr: CdrId, data: Data = None, json: Json = False) -> None:
     with reading(data) as house:
         row = _find(house.db, cdr)
         names = {one.id: one.name for one in partners.everyone(house.db)}
-    shown = _listed(row, names) | {"body": row["body"]}
+    whole = shown.cdr(row, names) | {"body": row["body"]}
     if json:
-        tell_json(shown)
+        tell_json(whole)
         return
-    tell_facts(_facts(shown))
+    tell_facts(_facts(whole))
     tell_title("Periods")
     tell_table(("From", "What", "Tariff"), map(_period, row["body"]["charging_periods"]), "")
 
@@ -105,20 +104,6 @@ def _find(db: Connection, cdr_id: str) -> RowMapping:
     if len(found) > 1:
         raise Refused(f"Several of our parties have a CDR {cdr_id}.")
     return found[0]
-
-
-def _listed(row: RowMapping, names: Mapping[int, str]) -> dict[str, Any]:
-    body = row["body"]
-    told = ("total_energy", "total_time", "total_cost", "currency", "credit_reference_id")
-    return {
-        "id": row["cdr_id"],
-        "created_at": row["created_at"],
-        "partner": {"id": row["partner"], "name": names.get(row["partner"])},
-        "to": {"country_code": row["from_country"], "party_id": row["from_party"]},
-        "session_id": row["session_id"],
-        **{name: body.get(name) for name in told},
-        "credited_by": row["credited_by"],
-    }
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:

@@ -1,19 +1,18 @@
 """`commands`: what partners asked, what stations answered, and what became of the result."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import RowMapping
 
+from gateway import shown
 from gateway.cli.opening import Data, Json, Refused, reading, writing
 from gateway.cli.partner import find
 from gateway.cli.printing import moment, remark, say, tell_facts, tell_json, tell_table, tell_title
 from gateway.domain.lifecycle import CommandState
 from gateway.house import utc_now
 from gateway.store import callbacks, commands, partners
-from gateway.timeline import Callbacks, Step, timeline
+from gateway.timeline import Step, timeline
 
 app = typer.Typer(help="Commands of partners, and the house's own.", no_args_is_help=True)
 
@@ -21,50 +20,6 @@ CommandId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, he
 
 #: Who asked with a command of the gateway itself, such as a clean-up.
 THE_HOUSE = "the house"
-#: Drivers' tokens are personal data: they are shown with one command at a time.
-_LISTED = (
-    "id",
-    "type",
-    "version",
-    "station",
-    "state",
-    "response",
-    "result",
-    "received_at",
-    "dispatched_at",
-    "sent_at",
-    "answered_at",
-    "concluded_at",
-)
-_SHOWN = (
-    "request_id",
-    "correlation_id",
-    "body",
-    "response_url",
-    "response_code",
-    "response_text",
-    "reservation",
-    "session",
-    "subprotocol",
-    "order",
-    "ending",
-    "answer",
-    "result_text",
-    "deadline",
-    "promised_until",
-)
-_CALLBACK = (
-    "id",
-    "url",
-    "result",
-    "result_text",
-    "state",
-    "due_at",
-    "expires_at",
-    "created_at",
-    "ended_at",
-)
-_ATTEMPT = ("at", "request_id", "http_status", "ocpi_status", "error", "milliseconds")
 
 
 @app.command("list")
@@ -84,7 +39,7 @@ def list_(
         asked_by = find(house.db, partner).id if partner is not None else None
         found = commands.listed(house.db, partner=asked_by, state=state, most=limit + 1)
         names = {one.id: one.name for one in partners.everyone(house.db)}
-    listed = [_listed(row, names) for row in found[:limit]]
+    listed = [shown.command(row, names) for row in found[:limit]]
     if json:
         tell_json(listed)
     else:
@@ -104,11 +59,11 @@ def show(command: CommandId, data: Data = None, json: Json = False) -> None:
             raise Refused(f"There is no command {command}.")
         owed = commands.callbacks_of(house.db, command)
         names = {one.id: one.name for one in partners.everyone(house.db)}
-    shown, steps = _listed(row, names) | {name: row[name] for name in _SHOWN}, timeline(row, owed)
+    whole, steps = shown.whole_command(row, names, owed), timeline(row, owed)
     if json:
-        tell_json(shown | {"timeline": [asdict(step) for step in steps], "callbacks": _callbacks(owed)})
+        tell_json(whole)
         return
-    tell_facts(_facts(shown))
+    tell_facts(_facts(whole))
     tell_title("Timeline")
     tell_table(("At", "After", "Step", ""), _timed(steps), "")
     tell_title("Callbacks")
@@ -130,16 +85,6 @@ def replay(command: CommandId, data: Data = None) -> None:
             raise Refused(f"Command {command} has no abandoned result.")
     results = "1 result" if len(again) == 1 else f"{len(again)} results"
     say(f"{results} of command {command} will be posted by the running gateway, at the latest at {moment(until)}.")
-
-
-def _listed(row: RowMapping, names: Mapping[int, str]) -> dict[str, Any]:
-    asked_by = row["partner"]
-    return {
-        **{name: row[name] for name in _LISTED},
-        "partner": None if asked_by is None else {"id": asked_by, "name": names.get(asked_by)},
-        "from": None if asked_by is None else {"country_code": row["from_country"], "party_id": row["from_party"]},
-        "to": None if asked_by is None else {"country_code": row["to_country"], "party_id": row["to_party"]},
-    }
 
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
@@ -190,13 +135,4 @@ def _timed(steps: Sequence[Step]) -> list[tuple[object, ...]]:
     return [
         (moment(step.at, "milliseconds"), f"+{(step.at - steps[0].at).total_seconds():.3f} s", step.name, step.what)
         for step in steps
-    ]
-
-
-def _callbacks(owed: Callbacks) -> list[dict[str, Any]]:
-    return [
-        {name: callback[name] for name in _CALLBACK}
-        | {"attempts": len(attempts)}
-        | {"tries": [{name: attempt[name] for name in _ATTEMPT} for attempt in attempts]}
-        for callback, attempts in owed
     ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, RowMapping
 
-from gateway import importing
+from gateway import importing, shown
 from gateway.cli.opening import Data, Json, reading, told, writing
 from gateway.cli.printing import remark, say, tell_json, tell_table
 from gateway.domain import imported
@@ -59,13 +59,6 @@ def list_(data: Data = None, json: Json = False) -> None:
     tell_table(columns, _rows(found), "There is no Location yet; bring some with locations import.")
 
 
-def as_in_file(binding: RowMapping) -> dict[str, Any]:
-    """A binding in the words of the file that it was imported from."""
-    names = ("location_id", "evse_uid", "connector_id", "station")
-    station = {"evse": binding["station_evse"], "connector": binding["station_connector"]}
-    return {name: binding[name] for name in names} | station
-
-
 def spot(binding: dict[str, Any]) -> str:
     """``CS-1 2/1``: the station's own evseId and connectorId, ``-`` for what is not said."""
     return f"{binding['station']} {binding['evse'] or '-'}/{binding['connector'] or '-'}"
@@ -98,7 +91,7 @@ def _evse(evse: RowMapping, connectors: Sequence[RowMapping], bound: Sequence[Ro
         "status": evse["status"],
         "capabilities": evse["capabilities"],
         "connectors": [one["connector_id"] for one in connectors],
-        "bindings": [as_in_file(one) for one in bound],
+        "bindings": [shown.binding(one) for one in bound],
     }
 
 

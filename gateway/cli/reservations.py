@@ -1,19 +1,18 @@
 """`reservations`: what stations hold for whom, the CPO's own ones, and its cancelling of anybody's."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import RowMapping
 
-from gateway import reserving
+from gateway import reserving, shown
 from gateway.cli.opening import Data, Json, Refused, leave, reading, writing
 from gateway.cli.printing import moment, remark, say, tell_facts, tell_json, tell_table, tell_title
-from gateway.cli.waiting import answer_of, outcome, rules_of, sentence
-from gateway.domain.lifecycle import LIVE, ReservationState
+from gateway.cli.waiting import outcome, rules_of, sentence
+from gateway.domain.lifecycle import ReservationState
 from gateway.holding import held_up_at
 from gateway.house import utc_now
 from gateway.store import reservations, stations
@@ -36,7 +35,6 @@ ConnectorType = Annotated[
 THE_CPO = "the CPO"
 _DATE_TIME: TypeAdapter[datetime] = TypeAdapter(DateTime)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
-_FACTS = ("expiry_date", "state", "created_at", "updated_at", "confirmed_at", "cleanup_at", "superseded", "command")
 
 
 @app.command("list")
@@ -52,7 +50,7 @@ def list_(
     """List reservations, the newest first, and the EVSEs that they hold up."""
     with reading(data) as house:
         found = reservations.listed(house.db, station=station, state=state, most=limit + 1)
-        listed = _told(house.db, found[:limit])
+        listed = shown.reservations(house.db, found[:limit], utc_now())
     if json:
         tell_json(listed)
     else:
@@ -69,12 +67,11 @@ def show(number: Number, data: Data = None, json: Json = False) -> None:
         found = reservations.listed(house.db, number=number)
         if not found:
             raise Refused(f"There is no reservation {number}.")
-        told = zip(_told(house.db, found), found, strict=True)
-        shown = [one | {name: row[name] for name in _FACTS} for one, row in told]
+        whole = shown.whole_reservations(house.db, found, utc_now())
     if json:
-        tell_json(shown)
+        tell_json(whole)
         return
-    for one in shown:
+    for one in whole:
         tell_title(f"Reservation {number} at {one['station']}")
         tell_facts(_facts(one))
 
@@ -94,7 +91,7 @@ def cancel(
             raise Refused(str(problem)) from None
     row, held = _settled(data, errand)
     if json:
-        tell_json(answer_of(row) | {"number": number, "state": held["state"]})
+        tell_json(shown.outcome(row) | {"number": number, "state": held["state"]})
     else:
         say(f"{sentence(row)} Reservation {number} is {held['state']}{_MEANT.get(held['state'], '')}.")
     if held["state"] == ReservationState.USED:
@@ -138,7 +135,7 @@ def make(
             raise Refused(str(problem)) from None
     row, held = _settled(data, errand)
     if json:
-        tell_json(answer_of(row) | {"number": held["number"], "state": held["state"]})
+        tell_json(shown.outcome(row) | {"number": held["number"], "state": held["state"]})
     else:
         say(f"{sentence(row)} Reservation {held['number']} is {held['state']}.")
     if row["result"] != CommandResultType.ACCEPTED:
@@ -183,39 +180,6 @@ def _moment(until: str, now: datetime) -> datetime:
         return _DATE_TIME.validate_python(until)
     except (ValidationError, OverflowError):
         raise Refused("--until is a time as in 2026-01-31T12:00:00Z, or a duration as in PT45M.") from None
-
-
-def _told(db: Connection, found: Sequence[RowMapping]) -> list[dict[str, Any]]:
-    now = utc_now()
-    needed = {station: sorted(held_up_at(db, station, now)) for station in {row["station"] for row in found}}
-    return [_one(row, needed[row["station"]]) for row in found]
-
-
-def _one(row: RowMapping, needed: list[int]) -> dict[str, Any]:
-    of = (
-        None
-        if row["partner"] is None
-        else {"id": row["partner"], "name": row["partner_name"], "party": row["party_key"]}
-    )
-    own = row["station_evse"] if row["station_evse"] is not None else row["station_connector"]
-    holds = needed if own is None else [own]
-    return {
-        "number": row["number"],
-        "partner": of,
-        "reservation_id": row["reservation_id"],
-        "location_id": row["location_id"],
-        "evse_uid": row["evse_uid"],
-        "connector_type": row["connector_type"],
-        "station": row["station"],
-        "station_evse": row["station_evse"],
-        "station_connector": row["station_connector"],
-        "holds_up": holds if row["state"] in LIVE else [],
-        "id_token": row["id_token"],
-        "id_token_type": row["id_token_type"],
-        "group_id_token": row["group_id_token"],
-        "expiry_date": row["expiry_date"],
-        "state": row["state"],
-    }
 
 
 def _of(one: dict[str, Any]) -> str:

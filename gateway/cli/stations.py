@@ -4,15 +4,14 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, RowMapping
 
-from gateway import errands
-from gateway.cli.locations import as_in_file, spot
+from gateway import errands, shown
+from gateway.cli.locations import spot
 from gateway.cli.opening import Data, Json, Refused, reading, writing
 from gateway.cli.printing import moment, say, tell_facts, tell_json, tell_table, tell_title
-from gateway.cli.waiting import answer_of, outcome, rules_of, sentence
+from gateway.cli.waiting import outcome, rules_of, sentence
 from gateway.house import utc_now
-from gateway.store import bindings, stations
+from gateway.store import stations
 from ocpi.commands import CommandResultType
 
 app = typer.Typer(help="Charging stations.", no_args_is_help=True)
@@ -22,7 +21,7 @@ app = typer.Typer(help="Charging stations.", no_args_is_help=True)
 def list_(data: Data = None, json: Json = False) -> None:
     """List the stations and whether they are connected."""
     with reading(data) as house:
-        found = [_told(house.db, row) for row in stations.everyone(house.db)]
+        found = [shown.station(house.db, row) for row in stations.everyone(house.db)]
     if json:
         tell_json(found)
         return
@@ -53,14 +52,17 @@ def show(
         row = stations.find(house.db, station)
         if row is None:
             raise Refused(f"There is no station {station!r}.")
-        found = _told(house.db, row)
+        found = shown.station(house.db, row)
     if json:
         tell_json(found)
         return
     tell_facts(_facts(found))
     tell_title("Connectors")
     columns = ("EVSE", "Connector", "Status", "Error", "Told")
-    told = [(one["evse"] or "-", *(one[key] for key in _STATUS[1:])) for one in found["connectors"]]
+    told = [
+        (one["evse"] or "-", one["connector"], one["status"], one["error"], one["told_at"])
+        for one in found["connectors"]
+    ]
     tell_table(columns, told, "It told no status yet.")
     tell_title("Bound to")
     tell_table(("Location", "EVSE", "Connector", "At the station"), _bound(found["bindings"]), "Bound to nothing.")
@@ -86,36 +88,11 @@ def set_(
         errand = errands.configure(house.db, rules_of(house), station, variable, value, utc_now())
     row = outcome(data, errand)
     if json:
-        tell_json(answer_of(row) | {"variable": variable, "value": value})
+        tell_json(shown.outcome(row) | {"variable": variable, "value": value})
     else:
         say(sentence(row))
     if row["result"] != CommandResultType.ACCEPTED:
         raise typer.Exit(1)
-
-
-_STATUS = ("evse", "connector", "status", "error", "told_at")
-_COLUMNS = (
-    "id",
-    "security_profile",
-    "subprotocol",
-    "registration",
-    "connected_at",
-    "disconnected_at",
-    "heard_at",
-    "booted_at",
-    "boot",
-    "abilities",
-)
-
-
-def _told(db: Connection, row: RowMapping) -> dict[str, Any]:
-    """All that may be shown; the password's hash may not."""
-    return {
-        **{name: row[name] for name in _COLUMNS},
-        "connected": row["connected_at"] is not None and row["disconnected_at"] is None,
-        "connectors": [{name: one[name] for name in _STATUS} for one in stations.statuses(db, row["id"])],
-        "bindings": [as_in_file(one) for one in bindings.bindings(db, row["id"])],
-    }
 
 
 def _connection(one: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import RowMapping
 
@@ -38,13 +37,6 @@ def outcome(data: Path | None, command_id: int) -> RowMapping:
                 with turn(engine), engine.begin() as db:
                     conclusions.conclude(db, [command_id], rules_of(House(settings=settings, db=db)), utc_now())
             time.sleep(_PAUSE)
-
-
-def answer_of(row: RowMapping) -> dict[str, Any]:
-    """What became of the order, for programs."""
-    answer = row["answer"] or {}
-    said = {name: answer.get(name) or None for name in ("ending", "status", "reason", "detail")}
-    return {"command": row["id"], "station": row["station"], "result": row["result"], "text": row["result_text"]} | said
 
 
 def sentence(row: RowMapping) -> str:
