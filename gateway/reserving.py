@@ -31,7 +31,14 @@ _LONGEST_REASON = 512
 
 
 class Impossible(Exception):
-    """What the CPO asked for cannot be done; the message is the sentence that says why."""
+    """What the CPO asked for cannot be done; the message is the sentence that says why.
+
+    ``field`` of Wanted is wrong in itself; None: now is not the time for it.
+    """
+
+    def __init__(self, why: str, field: str | None = None) -> None:
+        super().__init__(why)
+        self.field = field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +116,10 @@ _ENDS = {
 
 def _must_be_possible(wanted: Wanted, rules: Rules, now: datetime) -> None:
     if wanted.evse_uid is not None and wanted.connector_type is not None:
-        raise Impossible("A reservation is of an EVSE or of a type of connector, not of both.")
+        raise Impossible("A reservation is of an EVSE or of a type of connector, not of both.", "connector_type")
     least, most = rules.settings.reservation_min, rules.settings.reservation_max
     if not least <= wanted.until - now <= most:
-        raise Impossible(f"A reservation lasts from {_seconds(least)} to {_seconds(most)} seconds.")
+        raise Impossible(f"A reservation lasts from {_seconds(least)} to {_seconds(most)} seconds.", "until")
 
 
 def _seconds(duration: timedelta) -> int:
@@ -123,13 +130,13 @@ def _location(db: Connection, location_id: str) -> RowMapping:
     found = [row for row in bindings.locations(db) if row["id"] in bindings.locations_named(db, location_id)]
     if len(found) != 1:
         many = "Several of our parties have" if found else "There is no"
-        raise Impossible(f"{many} location {location_id!r}.")
+        raise Impossible(f"{many} location {location_id!r}.", "location_id")
     return found[0]
 
 
 def _place(db: Connection, location: RowMapping, wanted: Wanted, online: Online) -> Place:
     if wanted.evse_uid is not None and not topology.has_evse(db, location["id"], wanted.evse_uid):
-        raise Impossible(f"There is no EVSE {wanted.evse_uid!r} at location {wanted.location_id!r}.")
+        raise Impossible(f"There is no EVSE {wanted.evse_uid!r} at location {wanted.location_id!r}.", "evse_uid")
     places = topology.places(db, location["id"], wanted.evse_uid)
     reachable = online_only(places, online)
     if not reachable:
@@ -197,4 +204,4 @@ def _token(db: Connection, wanted: Wanted, location: RowMapping, now: datetime) 
             last_updated=now,
         )
     except ValidationError:
-        raise Impossible("A token's uid, and its group's, is 1 to 36 printable ASCII characters.") from None
+        raise Impossible("A token's uid, and its group's, is 1 to 36 printable ASCII characters.", "token") from None

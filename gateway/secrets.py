@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from gateway.settings import Settings
+from gateway.settings import BEARER_TOKEN, Settings
 
 
 class WrongKey(Exception):
@@ -49,6 +49,17 @@ def open_secrets(settings: Settings) -> Secrets:
     if settings.secret_key is not None:
         return Secrets(settings.secret_key.get_secret_value().encode())
     return Secrets(kept_secret(settings.data_dir / "secret-key").encode())
+
+
+def operator_token(settings: Settings) -> str:
+    """What opens the operator API; made on the first call if the settings give none."""
+    if settings.operator_token is not None:
+        return settings.operator_token.get_secret_value()
+    path = settings.data_dir / "operator-token"
+    token = kept_secret(path)
+    if not BEARER_TOKEN.fullmatch(token):
+        raise OSError(errno.EINVAL, "There is no token of 16 or more characters in it", str(path))
+    return token
 
 
 def kept_secret(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Settings: every knob of the gateway, typed in units, frozen once read."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,6 +18,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DURATION = TypeAdapter(timedelta)
+#: What may stand in an Authorization header (RFC 6750 §2.1), and is too long to be guessed.
+BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
 
 def _duration(value: object) -> object:
@@ -61,6 +64,12 @@ def _url(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _bearer(value: SecretStr) -> SecretStr:
+    if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError("a token is 16 or more letters, digits and signs of -._~+/=")
+    return value
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
@@ -130,6 +139,8 @@ class Settings(BaseSettings):
 
     #: Keys token hashes, aliases and the seal of outgoing tokens; generated into the data directory when not given.
     secret_key: Annotated[SecretStr, Field(min_length=1)] | None = None
+    #: Opens the operator API: 16 characters or more; generated into the data directory when not given.
+    operator_token: Annotated[SecretStr, AfterValidator(_bearer)] | None = None
     #: ``json`` for machines.
     log_format: Literal["console", "json"] = "console"
     #: Lines below it are not written.

@@ -4,20 +4,21 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.keys import proven_secrets
-from gateway.secrets import WrongKey
+from gateway.secrets import WrongKey, operator_token
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.engine import open_engine
 
 
 def unusable(settings: Settings) -> str | None:
-    """None once the data directory, the database, at this release's schema, and the key that fits it are there."""
+    """None once the data directory, the database, at this release's schema, its key and the operators' token are there."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database)
         schema.upgrade(engine)
         with engine.execution_options(reads_only=True).connect() as db:
             proven_secrets(settings, db)
+        operator_token(settings)
         engine.dispose()
     except WrongKey as problem:
         return str(problem)

@@ -188,8 +188,8 @@ def _become(data: Data, which: str, wanted: PartnerState) -> None:
 
 
 def find(db: Connection, which: str) -> Partner:
-    """By name, else by id; names have more than digits, so no word means two partners."""
-    found = partners.by_name(db, which) or next((one for one in partners.everyone(db) if str(one.id) == which), None)
+    """By name or id."""
+    found = partners.called(db, which)
     if found is None:
         raise Refused(f"There is no partner {which!r}.")
     return found

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from gateway.store.rows import binding, cdr, command, cpo, evse, location, session
-from gateway.store.statements import put_once
+from gateway.store.statements import following, put_once
 from ocpi.commands import CommandResultType, CommandType
 from ocpi.paging import Page
 from ocpi.types import fold
@@ -41,9 +41,12 @@ def of_reservation(db: Connection, reservation_id: int) -> Sequence[RowMapping]:
     return db.execute(asked.order_by(cdr.c.id)).mappings().all()
 
 
-def listed(db: Connection, partner: int | None = None, most: int = 100) -> Sequence[RowMapping]:
-    """The newest first, of one connection or of all."""
+def listed(
+    db: Connection, partner: int | None = None, most: int = 100, after: int | None = None
+) -> Sequence[RowMapping]:
+    """The newest first, ``after`` that row, of one connection or of all."""
     asked = _LISTED if partner is None else _LISTED.where(cdr.c.partner == partner)
+    asked = asked.where(*following(cdr.c.id, after))
     return db.execute(asked.order_by(cdr.c.id.desc()).limit(most)).mappings().all()
 
 

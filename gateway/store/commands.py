@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, String, and_, bind
 
 from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.rows import callback, callback_attempt, command
+from gateway.store.statements import following
 from ocpi.headers import Party
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.orders import ORDER, Order
@@ -274,15 +275,13 @@ def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:
 
 
 def listed(
-    db: Connection, *, partner: int | None = None, state: str | None = None, most: int = 100
+    db: Connection, *, partner: int | None = None, state: str | None = None, after: int | None = None, most: int = 100
 ) -> Sequence[RowMapping]:
-    """The newest commands first."""
-    asked = select(command).order_by(command.c.id.desc()).limit(most)
-    if partner is not None:
-        asked = asked.where(command.c.partner == partner)
-    if state is not None:
-        asked = asked.where(command.c.state == state)
-    return db.execute(asked).mappings().all()
+    """The newest commands first; ``after`` that one."""
+    wanted = ((command.c.partner, partner), (command.c.state, state))
+    where = [column == value for column, value in wanted if value is not None]
+    asked = select(command).where(*where, *following(command.c.id, after)).order_by(command.c.id.desc())
+    return db.execute(asked.limit(most)).mappings().all()
 
 
 def callbacks_of(db: Connection, command_id: int) -> Sequence[tuple[RowMapping, Sequence[RowMapping]]]:

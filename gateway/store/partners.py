@@ -42,6 +42,11 @@ def by_name(db: Connection, name: str) -> Partner | None:
     return None if row is None else _partner(row)
 
 
+def called(db: Connection, which: str) -> Partner | None:
+    """By name, else by id; names have more than digits, so no word means two partners."""
+    return by_name(db, which) or next((one for one in everyone(db) if str(one.id) == which), None)
+
+
 def everyone(db: Connection) -> list[Partner]:
     return [_partner(row) for row in db.execute(select(partner).order_by(partner.c.id)).mappings()]
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
 from gateway.store.rows import command, evse, location, partner, reservation
+from gateway.store.statements import following
 from ocpi.types import fold
 
 #: Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve.
@@ -166,12 +167,13 @@ def listed(
     number: int | None = None,
     station: str | None = None,
     state: str | None = None,
+    after: int | None = None,
     most: int = 100,
 ) -> Sequence[RowMapping]:
-    """The newest first, by the partners' names too."""
+    """The newest first, ``after`` that row, by the partners' names too."""
     wanted = {"number": number, "station": station, "state": state}
     where = [reservation.c[name] == value for name, value in wanted.items() if value is not None]
-    asked = _LISTED.where(*where).order_by(reservation.c.id.desc()).limit(most)
+    asked = _LISTED.where(*where, *following(reservation.c.id, after)).order_by(reservation.c.id.desc()).limit(most)
     return db.execute(asked).mappings().all()
 
 

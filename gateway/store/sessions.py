@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
-from gateway.store.rows import cpo, location, session
+from gateway.store.rows import cpo, location, reservation, session
+from gateway.store.statements import following
 from ocpi.paging import Page
 from ocpi.types import fold
 
@@ -37,6 +38,34 @@ _WHOLE = (
 def whole(db: Connection, session_pk: int) -> RowMapping | None:
     """A Session as ``page`` has it; None when no party of ours is known for it."""
     return db.execute(_WHOLE.where(session.c.id == session_pk)).mappings().first()
+
+
+def listed(
+    db: Connection,
+    *,
+    partner: int | None = None,
+    station: str | None = None,
+    state: str | None = None,
+    after: int | None = None,
+    most: int = 100,
+) -> Sequence[RowMapping]:
+    """The newest first, ``after`` that row, strangers' charges too; with the ``number`` of its reservation."""
+    wanted = {"partner": partner, "station": station, "state": state}
+    where = [session.c[name] == value for name, value in wanted.items() if value is not None]
+    asked = _LISTED.where(*where, *following(session.c.id, after)).order_by(session.c.id.desc())
+    return db.execute(asked.limit(most)).mappings().all()
+
+
+def named(db: Connection, session_id: str) -> RowMapping | None:
+    """One Session as ``listed`` has it."""
+    return db.execute(_LISTED.where(session.c.session_id == fold(session_id))).mappings().first()
+
+
+_LISTED = (
+    select(session, location.c.location_id, reservation.c.number)
+    .join(location, location.c.id == session.c.location, isouter=True)
+    .join(reservation, reservation.c.id == session.c.reservation, isouter=True)
+)
 
 
 def has_ended(db: Connection, session_pk: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Executable, Table, bindparam
+from sqlalchemy import ColumnElement, Connection, Executable, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.rows import sequence
@@ -58,6 +58,11 @@ def put_newest(db: Connection, table: Table, row: Mapping[str, Any], key: Sequen
 def put_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert ``row`` unless a unique index has it already; whether it was inserted."""
     return db.execute(_put_once(db.dialect.name, table, tuple(row)), dict(row)).first() is not None
+
+
+def following(key: ColumnElement[int], after: int | None) -> list[ColumnElement[bool]]:
+    """The condition of a page of a list, the newest first: older than the last one of the page before."""
+    return [] if after is None else [key < after]
 
 
 def take_number(db: Connection, name: str) -> int:

@@ -18,6 +18,12 @@ def everyone(db: Connection) -> Sequence[RowMapping]:
     return db.execute(select(station).order_by(station.c.id)).mappings().all()
 
 
+def listed(db: Connection, *, after: str = "", most: int = 100) -> Sequence[RowMapping]:
+    """In the order of their identities, ``after`` that one."""
+    asked = select(station).where(station.c.id > after).order_by(station.c.id).limit(most)
+    return db.execute(asked).mappings().all()
+
+
 def put_station(db: Connection, station_id: str, security_profile: int, password: str | None) -> None:
     """A station as imported; what it has told of itself stays."""
     row = {"id": station_id, "security_profile": security_profile, "password": password}

@@ -30,6 +30,7 @@ GIVEN = {
     "sweep_interval": (".25", timedelta(seconds=0.25)),
     "ring_again": ("4", timedelta(seconds=4)),
     "secret_key": ("a long secret", SecretStr("a long secret")),
+    "operator_token": ("0123456789abcdef", SecretStr("0123456789abcdef")),
     "log_format": ("json", "json"),
     "log_level": ("DEBUG", "DEBUG"),
 }
