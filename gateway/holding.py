@@ -46,12 +46,22 @@ def taken(db: Connection, station: str, order: RequestStart, now: datetime) -> s
     group = order.group.value if order.group is not None else None
     there = [held for held in reservations.held_at(db, station, now) if _is_there(held, order)]
     mine = any(_as_kept(held).is_for(order.id_token.value, group) for held in there)
-    if not mine and any(not commands.open_for_reservation(db, held["id"]) for held in there):
+    if not mine and not all(_is_in_doubt(db, held) for held in there):
         return "The EVSE is reserved for somebody else."
     for begun in transactions.pending(db, station, now):
         if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
             return "Somebody else is about to charge at the EVSE."
     return ""
+
+
+def _is_in_doubt(db: Connection, held: RowMapping) -> bool:
+    """An order about it is on its way, or its token was presented, so that its EVSE is Available (2.x H03.FR.10)."""
+    if commands.open_for_reservation(db, held["id"]):
+        return True
+    told = stations.told_of(db, held["evse"]) if held["evse"] is not None else []
+    since = max((one["told_at"] for one in told), default=held["created_at"])
+    free = all(one["status"] == "Available" for one in told)
+    return bool(free and since > (held["confirmed_at"] or held["created_at"]))
 
 
 def _is_there(row: RowMapping, order: RequestStart) -> bool:
