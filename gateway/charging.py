@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import binding, sessions, stopping
+from gateway import ownership, sessions, stopping
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
 from gateway.house import Rules
@@ -74,16 +74,16 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         "start_key": _start_key(station, event) if event.transaction_id is None else None,
         "start_date_time": at,
     }
-    held, waiting = binding.claimed(db, station, event, now)
+    held, waiting = ownership.claimed(db, station, event, now)
     where = sessions.whereabouts(db, station, event.evse, event.connector)
     if waiting is not None:
         row |= where if (event.evse, event.connector) != (None, None) else {}
         row |= _price_where(db, waiting, row, now)
-        row |= binding.of_presented_card(db, waiting, event, now)
+        row |= ownership.of_presented_card(db, waiting, event, now)
         table.become(db, waiting["id"], SessionState.ACTIVE, now, **row)
         sessions.tell(db, waiting["id"], rules, now)
         return table.by_pk(db, waiting["id"])
-    owner = binding.owner(db, station, event, held, now)
+    owner = ownership.owner(db, station, event, held, now)
     session_pk = sessions.add(db, where | row | owner | {"state": SessionState.ACTIVE}, rules, now)
     return table.by_pk(db, session_pk)
 
@@ -96,10 +96,10 @@ def _go_on(
     if _final(known):
         return known, []
     if known["partner"] is None:
-        held, waiting = binding.claimed(db, known["station"], event, now)
+        held, waiting = ownership.claimed(db, known["station"], event, now)
         if waiting is not None:
             return _joined(db, known, waiting, event, rules, now)
-        owner = binding.owner(db, known["station"], event, held, now)
+        owner = ownership.owner(db, known["station"], event, held, now)
         if owner:
             table.change(db, known["id"], now, **owner, **sessions.price(db, {**known, **owner}, now))
             sessions.tell(db, known["id"], rules, now)
@@ -119,7 +119,7 @@ def _joined(
         told |= {name: known[name] for name in _PLACE}
         told |= _price_where(db, waiting, told, now)
     transactions.take_over(db, known["id"], waiting["id"])
-    told |= binding.of_presented_card(db, waiting, event, now)
+    told |= ownership.of_presented_card(db, waiting, event, now)
     table.become(db, waiting["id"], SessionState.ACTIVE, now, **told)
     sessions.tell(db, waiting["id"], rules, now)
     joined = table.by_pk(db, waiting["id"])

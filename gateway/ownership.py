@@ -1,4 +1,4 @@
-"""Binding: whose a transaction is, by what its station says of token, reservation and start."""
+"""Ownership: whose a transaction is, by what its station says of token, reservation and start."""
 
 from datetime import datetime, timedelta
 from typing import Any
