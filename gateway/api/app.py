@@ -6,8 +6,8 @@ from starlette.types import ASGIApp
 
 from gateway.api import cdrs, commands, health, sessions, tariffs, versions
 from gateway.api.answers import answer, failure
+from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
-from gateway.api.commands import NotJson
 from gateway.api.documents import document
 from gateway.api.edge import Edge
 from gateway.office import Office

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from sqlalchemy import Connection
 from gateway import commands
 from gateway.api import documents
 from gateway.api.answers import answer
+from gateway.api.bodies import read_json, told
 from gateway.api.callers import office_of, parties
 from gateway.api.edge import ids_of
 from gateway.asked import Asked, Refusal, Said, rejected
@@ -32,9 +32,6 @@ from ocpi.tokens import complete_token
 
 log = structlog.get_logger(__name__)
 
-#: A command's JSON is a few hundred bytes; what is longer is not read.
-LONGEST_BODY = 65_536
-
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 _UNREACHABLE = Said(
@@ -42,10 +39,6 @@ _UNREACHABLE = Said(
     status_code=StatusCode.SERVER_ERROR,
     text="The command cannot be carried out now.",
 )
-
-
-class NotJson(Exception):
-    """The body is not JSON (HTTP 400)."""
 
 
 def router_for(dialect: Dialect) -> APIRouter:
@@ -110,13 +103,13 @@ async def _guard(office: Office, asked: Asked) -> None:
 async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked:
     """The command as asked; raises Unknown, NotJson, InvalidParameters, in this order."""
     partner, ends = await parties(request)
-    body = await _json(request)
+    body = await read_json(request)
     if partner.lenient_token:
         body = _completed(body, ends.emsp)
     try:
         command = dialect.commands[type_].model_validate(body)
     except ValidationError as wrong:
-        raise InvalidParameters(_told(wrong)) from None
+        raise InvalidParameters(told(wrong)) from None
     return Asked(
         partner=partner,
         parties=ends,
@@ -130,29 +123,7 @@ async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked
     )
 
 
-async def _json(request: Request) -> Any:
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LONGEST_BODY:
-            raise InvalidParameters(f"The body is longer than {LONGEST_BODY} bytes")
-    try:
-        body = orjson.loads(received)
-    except orjson.JSONDecodeError:
-        raise NotJson from None
-    try:
-        orjson.dumps(body)  # as the record will be written: deeper than that is not asked by anybody
-    except orjson.JSONEncodeError:
-        raise InvalidParameters("The body is nested too deeply") from None
-    return body
-
-
 def _completed(body: Any, emsp: Party) -> Any:
     if isinstance(body, dict) and isinstance(body.get("token"), dict):
         return body | {"token": complete_token(body["token"], emsp, utc_now())}
     return body
-
-
-def _told(wrong: ValidationError) -> str:
-    """Which fields, and what is the matter with them; never their values."""
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in wrong.errors()[:5])

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from ocpi.charging_preferences import ChargingPreferences
 from ocpi.commands import CommandResult
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
@@ -42,11 +43,20 @@ def command(model: type[Model]) -> dict[str, Any]:
     }
 
 
+def of_session(model: type[Model]) -> dict[str, Any]:
+    """What a route below a Session says of its path and its body, and of an answer that is HTTP's."""
+    return {
+        "parameters": [{"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "requestBody": _content(model) | {"required": True},
+        "responses": {"404": {"description": "No such Session, or nothing to steer", "content": _ERROR}},
+    }
+
+
 def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
     routes = [route for router in routers for route in router.routes]
     made = get_openapi(title="OCPI commands gateway", version=dialect.version, routes=routes)
-    told: list[type[Model]] = [*dialect.commands.values(), CommandResult, Envelope]
+    told: list[type[Model]] = [*dialect.commands.values(), ChargingPreferences, CommandResult, Envelope]
     _, bodies = models_json_schema([(model, "validation") for model in told], ref_template=_REF)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= {name: schema for name, schema in bodies["$defs"].items() if name not in schemas}
