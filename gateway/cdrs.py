@@ -95,8 +95,10 @@ def _reserved(row: RowMapping, held: RowMapping, began: datetime) -> list[Stretc
 
 def _make(db: Connection, row: RowMapping, credited: int, now: datetime) -> int | None:
     """The CDR after ``credited`` others that were taken back. It is named after them, so that it can be made once."""
+    if row["partner"] is None or (row["transaction_id"] is None and row["tariff"] is None):
+        return None
     held = _reservation(db, row)
-    if row["partner"] is None or not _is_due(db, row, held):
+    if not _is_due(db, row, held):
         return None
     place = table.location_of(db, row)
     if place is None or row["cpo"] is None or row["cdr_token"] is None:

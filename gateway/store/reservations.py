@@ -35,6 +35,9 @@ _OF_KEY = select(reservation).where(
 )
 _LIVE = _OF_KEY.where(IS_LIVE, ~reservation.c.superseded)
 _NEWEST = _OF_KEY.order_by(reservation.c.id.desc()).limit(1)
+_GIVEN_UP = _OF_KEY.where(
+    reservation.c.superseded, reservation.c.command.is_not(None), reservation.c.id < bindparam("id_")
+)
 _BY_ID = select(reservation).where(reservation.c.id == bindparam("id_"))
 _ADD = insert(reservation).returning(reservation.c.id)
 _BECOME = {
@@ -103,9 +106,8 @@ def to_clean(db: Connection, now: datetime, station: str | None = None, most: in
 
 def given_up(db: Connection, held: RowMapping) -> Sequence[RowMapping]:
     """What the party held before ``held`` and gave up for it, as far as it believes that it has it still."""
-    same = [reservation.c[name] == held[name] for name in ("partner", "party_key", "reservation_key")]
-    asked = select(reservation).where(*same, reservation.c.superseded, reservation.c.command.is_not(None))
-    return db.execute(asked.where(reservation.c.id < held["id"])).mappings().all()
+    key = {name: held[name] for name in ("partner", "party_key", "reservation_key")}
+    return db.execute(_GIVEN_UP, key | {"id_": held["id"]}).mappings().all()
 
 
 def forget_given_up(db: Connection, held: RowMapping, now: datetime) -> None:

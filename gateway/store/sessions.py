@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, insert, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
 from gateway.store.rows import cpo, location, reservation, session
 from gateway.store.statements import following
 from ocpi.paging import Page
 from ocpi.types import fold
+
+_BY_PK = select(session).where(session.c.id == bindparam("id_"))
+_OF_COMMAND = select(session).where(session.c.command == bindparam("command_"))
+_ADD = insert(session).returning(session.c.id)
 
 
 def by_session_id(db: Connection, session_id: str) -> RowMapping | None:
@@ -19,12 +24,12 @@ def by_session_id(db: Connection, session_id: str) -> RowMapping | None:
 
 
 def by_pk(db: Connection, session_pk: int) -> RowMapping:
-    return db.execute(select(session).where(session.c.id == session_pk)).mappings().one()
+    return db.execute(_BY_PK, {"id_": session_pk}).mappings().one()
 
 
 def of_command(db: Connection, command_id: int) -> RowMapping | None:
     """The Session that a command began."""
-    return db.execute(select(session).where(session.c.command == command_id)).mappings().first()
+    return db.execute(_OF_COMMAND, {"command_": command_id}).mappings().first()
 
 
 #: With the names that OCPI tells beside it.
@@ -74,23 +79,28 @@ def has_ended(db: Connection, session_pk: int) -> bool:
 
 
 def add(db: Connection, row: dict[str, Any]) -> int:
-    return int(db.execute(insert(session).values(**row).returning(session.c.id)).scalar_one())
+    return int(db.execute(_ADD, row).scalar_one())
 
 
 def change(db: Connection, session_pk: int, now: datetime, **values: Any) -> None:
     """Change what is known of a Session, but never its state."""
     assert "state" not in values
-    db.execute(update(session).where(session.c.id == session_pk).values(last_updated=now, **values))
+    db.execute(_change(None, tuple(values)), {"id_": session_pk, "last_updated": now, **values})
 
 
 def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> bool:
     """Move a Session along its lifecycle; False when it cannot become that from where it is."""
-    moved = (
-        update(session)
-        .where(session.c.id == session_pk, session.c.state.in_(before(SESSION, wanted)))
-        .values(state=wanted, last_updated=now, **values)
-    )
-    return db.execute(moved).rowcount == 1
+    moved = _change(wanted, tuple(values))
+    return db.execute(moved, {"id_": session_pk, "last_updated": now, **values}).rowcount == 1
+
+
+@cache
+def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Update:
+    columns: dict[str, Any] = {name: bindparam(name, type_=session.c[name].type) for name in ("last_updated", *names)}
+    here = update(session).where(session.c.id == bindparam("id_"))
+    if wanted is None:
+        return here.values(columns)
+    return here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted})
 
 
 def runs_for(db: Connection, station: str, command: int) -> bool:

@@ -12,6 +12,9 @@ from gateway.store.rows import session, transaction_event
 from gateway.store.statements import put_once
 from ocpp_bridge.events import READINGS, Phase
 
+_OF_RESERVATION = select(session).where(
+    session.c.reservation == bindparam("reservation_"), session.c.state == SessionState.RESERVATION
+)
 _OF_SESSION = select(transaction_event).where(transaction_event.c.session == bindparam("session_"))
 
 
@@ -77,8 +80,7 @@ def asked_at(
 
 def of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
     """The Session of a reservation that is not used yet."""
-    asked = select(session).where(session.c.reservation == reservation_id, session.c.state == SessionState.RESERVATION)
-    return db.execute(asked).mappings().first()
+    return db.execute(_OF_RESERVATION, {"reservation_": reservation_id}).mappings().first()
 
 
 def last_of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
