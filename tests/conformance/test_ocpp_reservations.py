@@ -26,24 +26,15 @@ from tests.conformance.places import (
     transaction_event,
 )
 from tests.support.gateway import Gateway, eventually
-from tests.support.gateway import running as running_gateway
 from tests.support.station import group_in, number_in
 from tests.support.together import together
 
 REJECTED = {"status": "Rejected"}
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory):
-    """A gateway that looks often for what operators and clocks have done, and takes reservations of seconds."""
-    settings = {
-        "GATEWAY_SWEEP_INTERVAL": "0.2",
-        "GATEWAY_RING_AGAIN": "0.2",
-        "GATEWAY_RESERVATION_MIN": "1",
-        "GATEWAY_RESERVATION_GRACE": "1",
-    }
-    with running_gateway(tmp_path_factory.mktemp("reserving"), **settings) as started:
-        yield started
+@pytest.fixture
+def gateway(brisk: Gateway) -> Gateway:
+    return brisk
 
 
 async def free_for_others(held: Held, *evses: str) -> None:
