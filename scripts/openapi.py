@@ -1,9 +1,10 @@
-"""Writes ``openapi/``: one document per OCPI version, read off the routes and models."""
+"""Writes ``openapi/``: one document per OCPI version and one for operators, read off the routes and models."""
 
 import json
 from pathlib import Path
 
 from gateway.api.app import documents
+from gateway.api.operator import operator_document
 
 FOLDER = Path(__file__).resolve().parent.parent / "openapi"
 
@@ -15,3 +16,4 @@ def text(document: dict[str, object]) -> str:
 if __name__ == "__main__":
     for version, document in documents().items():
         (FOLDER / f"ocpi-{version}.json").write_text(text(document))
+    (FOLDER / "operator.json").write_text(text(operator_document()))

@@ -11,7 +11,7 @@ from gateway.store.engine import open_engine
 
 
 def unusable(settings: Settings) -> str | None:
-    """None once the data directory, the database, at this release's schema, its key and the operators' token are there."""
+    """None once all is there: data directory, database at this release's schema, its key, and the operators' token."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database)

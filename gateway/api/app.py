@@ -10,6 +10,8 @@ from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
 from gateway.api.documents import document
 from gateway.api.edge import Edge
+from gateway.api.operator import operator_app
+from gateway.api.operator_orders import PREFIX
 from gateway.office import Office
 from ocpi.dialect import Dialect
 from ocpi.dialects import DIALECTS
@@ -27,6 +29,7 @@ def create_app(office: Office) -> ASGIApp:
         for router in routers_of(dialect):
             app.include_router(router)
     app.include_router(health.router())
+    app.mount(PREFIX, operator_app(office))
     app.add_exception_handler(OcpiError, _ocpi_error)
     app.add_exception_handler(Unknown, _unknown)
     app.add_exception_handler(NotJson, _not_json)

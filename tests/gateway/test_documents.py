@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gateway.api.app import documents
+from gateway.api.operator import operator_document
 from ocpi.dialects import DIALECTS
 
 FOLDER = Path(__file__).resolve().parents[2] / "openapi"
@@ -22,9 +23,24 @@ def test_there_is_one_document_for_each_version():
     assert {path.name for path in FOLDER.glob("ocpi-*.json")} == {f"ocpi-{version}.json" for version in DIALECTS}
 
 
-@pytest.mark.parametrize("version", DIALECTS)
-def test_every_reference_leads_somewhere_and_every_schema_is_one(version):
-    made = documents()[version]
+def test_the_operators_document_is_the_generated_one():
+    committed = json.loads((FOLDER / "operator.json").read_text())
+    assert committed == json.loads(json.dumps(operator_document())), "run `make openapi`"
+
+
+def test_every_answer_to_an_operator_has_a_model_and_every_mistake_is_problem_details():
+    for operation in (one for path in operator_document()["paths"].values() for one in path.values()):
+        for status, answer in operation["responses"].items():
+            [(kind, content)] = answer["content"].items()
+            assert kind == ("application/json" if status < "400" else "application/problem+json")
+            assert "$ref" in content["schema"]
+        assert {"200", "201", "202"} & set(operation["responses"])
+        assert "422" not in operation["responses"]
+
+
+@pytest.mark.parametrize("name", [*DIALECTS, "operator"])
+def test_every_reference_leads_somewhere_and_every_schema_is_one(name):
+    made = {**documents(), "operator": operator_document()}[name]
     for reference in _references(made):
         name = reference.removeprefix("#/components/schemas/")
         assert name in made["components"]["schemas"], reference
