@@ -196,6 +196,8 @@ def _reserved(
         return Follows(owed=_told_given_up(db, held, rules, now))
     # An update that was refused, or whose fate is unknown, may have ended what it was to replace.
     reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
+    if meaning.happened is Happened.UNKNOWN:  # and may have prolonged it
+        reservations.change(db, held["id"], now, expiry_date=max(held["expiry_date"], order.expiry))
     if asked_again:  # the same number is on its way once more, and a cancellation would come after it
         return Follows()
     owed = _told_cancelled(db, held, rules, now) + _told_given_up(db, held, rules, now)

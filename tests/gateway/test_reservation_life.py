@@ -222,6 +222,17 @@ def test_an_extension_outlives_the_expiry_that_overtakes_it(indoors: Indoors, he
     assert indoors.reservation()["state"] == "ACTIVE"
 
 
+def test_an_extension_of_unknown_fate_may_hold_until_its_own_expiry(indoors: Indoors, held) -> None:
+    partner, location, station = held
+    indoors.reserve(partner, location, minutes=90)
+    indoors.next(station, BAD)
+    indoors.pass_(minutes=70)
+    indoors.run(reservations.expire, indoors.rules, indoors.now)
+    assert indoors.reservation()["state"] == "UNKNOWN"
+    assert isinstance(indoors.next(station).order, CancelReservation)
+    assert indoors.reservation()["state"] == "CANCELLED"
+
+
 @pytest.mark.parametrize(
     ("update", "state"), [("Expired", "EXPIRED"), ("Removed", "REMOVED"), ("NoTransaction", "EXPIRED")]
 )
