@@ -4,8 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.indoors import Indoors
+
+#: For nights: ``--hypothesis-profile=deep``.
+settings.register_profile(
+    "deep", max_examples=1000, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @pytest.fixture

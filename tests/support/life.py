@@ -25,8 +25,10 @@ from ocpi.headers import Party
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
 from ocpp_bridge.answers import Answer, Ending
+from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.events import Booted, Phase, Reading, StatusChanged, TransactionChanged
 from ocpp_bridge.orders import CancelReservation, IdToken, RequestStart, ReserveNow, Unlock
+from ocpp_bridge.saying import Unsayable
 from tests.support.gateway import CPO, Spot, location_body
 from tests.support.indoors import START, Indoors
 from tests.support.tariffs import tariff
@@ -81,9 +83,10 @@ class Station:
     charges: list[Charge] = field(default_factory=list)
     #: Starts that it has accepted.
     starts: list[RequestStart] = field(default_factory=list)
-    #: The one call that it has not answered, and those whose time is over.
+    #: The one call that it has not answered, and what it will say; and those whose time is over.
     asked: Sendable | None = None
-    unanswered: list[Sendable] = field(default_factory=list)
+    says: Answer | None = None
+    unanswered: list[tuple[Sendable, Answer]] = field(default_factory=list)
     tokens: list[IdToken] = field(default_factory=lambda: [CARD, FRIEND])
     meter: int = 1000
 
@@ -253,7 +256,7 @@ class House:
         """Every process was killed: what was rung for is forgotten, and so are the calls on lost sockets."""
         self.rung, self.workers = [], "awake"
         for station in self.stations.values():
-            station.asked = None
+            station.asked = station.says = None
             self.connect(station)
 
     # What the bridge does
@@ -285,11 +288,17 @@ class House:
         found, concluded = self.run(self._claim, station.name)
         self.ring("conclude", concluded)
         station.asked = found
-        if found is not None and found.deadline <= self.now:
-            station.asked = None
-            self._answered(station, found.id, Answer(ending=Ending.NOT_SENT, detail="the deadline passed"))
-            return None
+        if found is not None and (why := self._unfit(station, found)):
+            self.answer(station, Answer(ending=Ending.NOT_SENT, detail=why))
+            return self.claim(station)
         return found
+
+    def _unfit(self, station: Station, asked: Sendable) -> str:
+        try:
+            DIALECTS[station.subprotocol].say(asked.order)
+        except Unsayable as problem:
+            return str(problem)
+        return "the deadline passed" if asked.deadline <= self.now else ""
 
     def _claim(self, db: Connection, station: str) -> tuple[Sendable | None, list[int]]:
         concluded: list[int] = []
@@ -305,14 +314,14 @@ class House:
 
     def answer(self, station: Station, answer: Answer) -> None:
         """How the call ended that the station was asked; where it was mute, it may still answer."""
-        asked, station.asked = station.asked, None
+        asked, says, station.asked, station.says = station.asked, station.says, None, None
         assert asked is not None
-        if answer.ending in {Ending.NO_ANSWER, Ending.CONNECTION_LOST}:
-            station.unanswered.append(asked)
+        if answer.ending in {Ending.NO_ANSWER, Ending.CONNECTION_LOST} and says is not None:
+            station.unanswered.append((asked, says))
         self._answered(station, asked.id, answer)
 
     def answer_late(self, station: Station, asked: Sendable, answer: Answer) -> None:
-        station.unanswered.remove(asked)
+        station.unanswered.remove((asked, answer))
         self._answered(station, asked.id, answer)
 
     def _answered(self, station: Station, order_id: int, answer: Answer) -> None:
