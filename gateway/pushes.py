@@ -1,7 +1,6 @@
 """Pushes, the story: partners are told of their Sessions and CDRs (mod_sessions §Push, mod_cdrs §Push)."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from ocpi.cdrs import CDR
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import read_envelope
 from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
+from ocpi.sessions import SessionStatus
 from ocpi.versions import ModuleID
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,8 @@ AT_A_TIME = 16
 _REQUESTS = 3
 #: Between the end of an attempt and the moment another process may think that it never ended.
 _MARGIN = timedelta(seconds=1)
+#: mod_sessions §SessionStatus: no more changes.
+_FINAL = frozenset({SessionStatus.COMPLETED, SessionStatus.INVALID})
 #: The longest pause before a partner that wants it is told again.
 _LONGEST_PAUSE = timedelta(hours=1)
 
@@ -55,28 +57,50 @@ class Told:
 
 
 class Pusher:
-    """One for a process: what it has in flight to each partner is counted."""
+    """One for a process: it tells each partner side by side, and no partner twice at the same time."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._flying: Counter[int] = Counter()
+        self._at: set[int] = set()
 
     async def deliver(self) -> None:
         """Tell what is due, each on its own; what fails is due again after its pause, or left to the partner's pull."""
-        limit = self._office.rules.settings.callback_attempt_timeout
-        busy = [partner for partner, count in self._flying.items() if count >= AT_A_TIME]
-        due = await self._office.store.note(pushes.take_due, utc_now(), limit * _REQUESTS + _MARGIN, busy, AT_A_TIME)
-        await asyncio.gather(*(self._deliver_one(one) for one in due))
+        found = await self._office.store.read(pushes.partners_due, utc_now())
+        partners = [one for one in found if one not in self._at]
+        self._at.update(partners)
+        await asyncio.gather(*(self._deliver_to(one) for one in partners))
+
+    async def _deliver_to(self, partner: int) -> None:
+        """What is due, and what becomes due meanwhile; a message without an answer takes up only its own place."""
+        look_again = self._office.rules.settings.sweep_interval.total_seconds()
+        flying: set[asyncio.Task[None]] = set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    due = await self._take(partner, AT_A_TIME - len(flying))
+                    flying |= {group.create_task(self._deliver_one(one)) for one in due}
+                    if not flying:
+                        return
+                    _, flying = await asyncio.wait(flying, timeout=look_again, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._at.discard(partner)
+
+    async def _take(self, partner: int, most: int) -> list[Due]:
+        """Held on disk before anything is said: after a power failure too, it is known that it may have been said."""
+        attempt = self._office.rules.settings.callback_attempt_timeout
+        return await self._office.store.write(_take, partner, attempt * _REQUESTS + _MARGIN, most) if most else []
 
     async def _deliver_one(self, due: Due) -> None:
-        self._flying[due.partner] += 1
         try:
             attempt = await _TELL[ModuleID(due.module)](self._office, due)
             await self._office.store.note(pushes.record, due, attempt, utc_now())
         except Exception as problem:
             log.error("a partner could not be told", partner=due.partner_name, module=due.module, problem=repr(problem))
-        finally:
-            self._flying[due.partner] -= 1
+
+
+def _take(db: Connection, partner: int, hold: timedelta, most: int) -> list[Due]:
+    """Held from now on, however long the store was busy."""
+    return pushes.take_due(db, partner, utc_now(), hold, most)
 
 
 async def _tell_session(office: Office, due: Due) -> Attempt:
@@ -103,8 +127,10 @@ async def _put_after_doubt(office: Office, due: Due, url: str, now: Wire) -> Tol
 
 async def _tell_cdr(office: Office, due: Due) -> Attempt:
     """POSTed until it is taken once. An answer that was lost leaves doubt: the same id is sent again."""
+    if due.told is not None:
+        return Attempt(told=due.told)
     body = await office.store.read(_cdr, due)
-    posted = await _send(office, due, "POST", due.url.rstrip("/"), body)
+    posted = await _send(office, due, "POST", due.url, body)
     told = Told(posted, has={"id": body["id"]})
     kept_at = _plain(posted.location)
     if told.outcome is Heard.TAKEN and kept_at is None:
@@ -122,6 +148,8 @@ def message(told: Wire | None, now: Wire) -> tuple[str, Wire | None]:
     """
     if told is None:
         return "PUT", now
+    if told.get("status") in _FINAL:
+        return "PATCH", None
     before, periods = told.get("charging_periods", []), now.get("charging_periods", [])
     if told.keys() - now.keys() - {"charging_periods"} or periods[: len(before)] != before:
         return "PUT", now
@@ -144,6 +172,9 @@ def _cdr(db: Connection, due: Due) -> Wire:
 
 async def _send(office: Office, due: Due, method: str, url: str, body: Mapping[str, Any] | None) -> Posted:
     settings, ids = office.rules.settings, MessageIds(str(uuid4()), str(uuid4()))
+    limit = min(settings.callback_attempt_timeout, due.held_until - _MARGIN - utc_now())
+    if limit <= timedelta(0):  # this process was held up, and another may be about to say it
+        return Posted(http_status=None, body=b"", error="There was no time left to say it.", milliseconds=0)
     try:
         # Its own host: the endpoint was registered by an operator, or by the partner's version details.
         check_url(due.url, hosts=[plain_host(due.url)], allow_private=settings.allow_private_callbacks)
@@ -155,8 +186,7 @@ async def _send(office: Office, due: Due, method: str, url: str, body: Mapping[s
         **Routing(to=Party(*due.to_party), from_=Party(*due.from_party)).headers(),
     }
     content = None if body is None else orjson.dumps(body)
-    limit = settings.callback_attempt_timeout.total_seconds()
-    return await send_json(office.http, method, url, headers, content, limit)
+    return await send_json(office.http, method, url, headers, content, limit.total_seconds())
 
 
 def _judged(office: Office, due: Due, told: Told, kept_at: str | None = None) -> Attempt:

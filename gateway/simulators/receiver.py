@@ -52,6 +52,8 @@ class Mood:
     hides_location: bool = False
     #: So many requests are carried out, and the socket is closed instead of answering.
     losing_answers: int = 0
+    #: So many requests are carried out, and never answered.
+    silent: int = 0
 
 
 class Receiver:
@@ -68,7 +70,7 @@ class Receiver:
         self.cdrs: list[Wire] = []
         #: Set by every push.
         self.news = asyncio.Event()
-        self._on_push = on_push
+        self.on_push = on_push
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -76,6 +78,7 @@ class Receiver:
             web.patch(SESSION, self._door(self._patch_session)),
             web.get(SESSION, self._door(self._get_session), allow_head=False),
             web.post(CDRS, self._door(self._post_cdr)),
+            web.post(CDRS + "/", self._door(self._post_cdr)),
             web.get(CDRS + "/{id}", self._door(self._get_cdr), allow_head=False),
         ]
 
@@ -90,6 +93,9 @@ class Receiver:
             if mood.losing_answers and request.transport is not None:
                 mood.losing_answers -= 1
                 request.transport.abort()
+            if mood.silent:
+                mood.silent -= 1
+                await asyncio.Event().wait()
             return response
 
         return receive
@@ -112,7 +118,7 @@ class Receiver:
             problems=(*self._message_problems(request, said), *wrong),
         )
         self.pushes.append(push)
-        self._on_push(push)
+        self.on_push(push)
         self.news.set()
 
     def _message_problems(self, request: web.Request, said: Any) -> Iterator[str]:

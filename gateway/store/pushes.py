@@ -1,11 +1,10 @@
 """Pushes: every query about what partners are to be told of our objects, and what they have been told."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, insert, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.store.rows import cdr, cpo, partner, partner_endpoint, push, session
@@ -21,6 +20,8 @@ class Due:
     #: session.id or cdr.id.
     object: int
     revision: int
+    #: Nobody else sends it before.
+    held_until: datetime
     told: dict[str, Any] | None
     attempts: int
     #: Where the partner wants it, and in which version.
@@ -71,10 +72,14 @@ def owe(
         db.execute(_OWE, row | {"revision": 1, "attempts": 0, "error": ""})
 
 
-def take_due(db: Connection, now: datetime, hold: timedelta, busy: Collection[int], each: int) -> list[Due]:
-    """What is due, ``each`` partner's oldest, held for ``hold``; of partners that are ``busy`` nothing."""
-    ripe = {"now": now, "busy": list(busy), "each": each}
-    ids = list(db.execute(_RIPE, ripe).scalars())
+def partners_due(db: Connection, now: datetime) -> list[int]:
+    """Those that something is to be told."""
+    return list(db.execute(_PARTNERS_DUE, {"now": now}).scalars())
+
+
+def take_due(db: Connection, partner_id: int, now: datetime, hold: timedelta, most: int) -> list[Due]:
+    """What a partner is to be told, oldest first, held for ``hold`` so that nobody else tells it meanwhile."""
+    ids = list(db.execute(_RIPE, {"partner_": partner_id, "now": now, "most": most}).scalars())
     if not ids:
         return []
     mine = list(db.execute(_HOLD, {"ids": ids, "now": now, "until": now + hold}).scalars())
@@ -86,11 +91,11 @@ def take_due(db: Connection, now: datetime, hold: timedelta, busy: Collection[in
 
 
 def record(db: Connection, due: Due, attempt: Attempt, now: datetime) -> None:
-    """Write down how a message ended; what has changed since it was taken is due at once."""
+    """Write down how a message ended, unless another took it over; what has changed since is due at once."""
     as_taken = push.c.revision == due.revision
     noted = {
         "told": attempt.told,
-        "kept_at": attempt.kept_at,
+        "kept_at": attempt.kept_at or push.c.kept_at,
         "http_status": attempt.http_status,
         "ocpi_status": attempt.ocpi_status,
         "error": attempt.error[:500].replace("\x00", ""),
@@ -99,7 +104,13 @@ def record(db: Connection, due: Due, attempt: Attempt, now: datetime) -> None:
         "held_until": None,
         "due_at": case((as_taken, attempt.due_at), else_=now),
     }
-    db.execute(update(push).where(push.c.id == due.id).values(noted))
+    db.execute(update(push).where(push.c.id == due.id, push.c.held_until == due.held_until).values(noted))
+
+
+def failing(db: Connection, partner_id: int) -> int:
+    """How many objects a partner did not take when it was last told of them."""
+    asked = select(func.count()).select_from(push).where(push.c.partner == partner_id, push.c.attempts > 0)
+    return int(db.execute(asked).scalar_one())
 
 
 def of_object(db: Connection, module: str, object_: int) -> RowMapping | None:
@@ -124,18 +135,25 @@ _AGAIN = (
 )
 _OWE = insert(push)
 _FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
-_oldest = (
-    select(push.c.id, func.row_number().over(partition_by=push.c.partner, order_by=push.c.due_at).label("place"))
+_PARTNERS_DUE = (
+    select(push.c.partner)
+    .distinct()
     .join(partner, partner.c.id == push.c.partner)
     .where(_FREE, partner.c.state == PartnerState.ACTIVE)
-    .where(push.c.partner.not_in(bindparam("busy", expanding=True)))
-    .subquery()
 )
-_RIPE = select(_oldest.c.id).where(_oldest.c.place <= bindparam("each")).order_by(_oldest.c.id)
+_RIPE = (
+    select(push.c.id)
+    .join(partner, partner.c.id == push.c.partner)
+    .where(_FREE, push.c.partner == bindparam("partner_"), partner.c.state == PartnerState.ACTIVE)
+    .order_by(push.c.due_at)
+    .limit(bindparam("most"))
+)
+# Whoever held it is dead, and may have told it: what the partner has is not certain. A CDR's is noted only when taken.
+_CERTAIN = or_(push.c.held_until.is_(None), push.c.module == ModuleID.CDRS)
 _HOLD = (
     update(push)
     .where(push.c.id.in_(bindparam("ids", expanding=True)), _FREE)
-    .values(held_until=bindparam("until"))
+    .values(held_until=bindparam("until"), told=case((_CERTAIN, push.c.told), else_=null()))
     .returning(push.c.id)
 )
 _DUE = (
@@ -175,6 +193,7 @@ def _due(seen: RowMapping) -> Due:
         module=seen["module"],
         object=seen["object"],
         revision=seen["revision"],
+        held_until=seen["held_until"],
         told=seen["told"],
         attempts=seen["attempts"],
         url=seen["url"],
