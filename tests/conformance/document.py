@@ -3,48 +3,89 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from tests.conformance.requirements import REQUIREMENTS
 from tests.conformance.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs/conformance.md"
 COMMAND = "python -m tests.conformance.document"
 
+#: (file, name) of a test.
+Test = tuple[Path, str]
+Key = TypeVar("Key", int, str)
+
 _NUMBER = re.compile(r"rule_(\d+)")
+_USE_CASE = re.compile(r"[befh]\d\d")
 _HEAD = f"""# Conformance
 
-Rules of OCPI 2.2 and 2.2.1 that a CPO's side of Commands has to keep, in our own words, and the tests that show that
-they are kept. Levels in capitals are the specification's. A test says in its name which rules it is about.
-Written by `{COMMAND}`.
+Rules of OCPI 2.2 and 2.2.1 that a CPO's side of Commands, Sessions and CDRs has to keep, in our own words, and the
+tests that show that they are kept. Levels in capitals are the specification's. A test says in its name which rules it
+is about. Written by `{COMMAND}`.
 
 | Rule | Level | What it asks | Tests |
 |---|---|---|---|
 """
+_REQUIREMENTS_HEAD = """
+## Requirements of OCPP
+
+Those of OCPP 2.0.1 and 2.1 about reservations (H01 to H04), remote control (F01 to F06), and what they need of boots
+and transactions, each with its counterpart in OCPP 1.6 where there is one. What binds the CSMS is shown by this
+gateway at a scripted station (`test_csms_…`); what binds the station, by the simulated stations that come with it.
+
+| Requirement | Binds | What it asks | Tests |
+|---|---|---|---|
+"""
 
 
-def shown() -> dict[int, list[tuple[Path, str]]]:
-    """``{rule: tests that name it}``."""
-    found: dict[int, list[tuple[Path, str]]] = defaultdict(list)
+def shown() -> dict[int, list[Test]]:
+    """``{OCPI rule: tests that name it}``."""
+    return _named(lambda name: (int(number) for number in _NUMBER.findall(name)))
+
+
+def shown_requirements() -> dict[str, list[Test]]:
+    """``{OCPP requirement, or use case that is named without one: tests that name it}``."""
+    return _named(requirements_in)
+
+
+def requirements_in(name: str) -> Iterator[str]:
+    """``test_f01_fr_19_and_fr_25_…``: F01.FR.19 and F01.FR.25; ``test_f04_…``: F04."""
+    words, case = name.split("_"), ""
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if _USE_CASE.fullmatch(word):
+            case = word.upper()
+            yield from [case] if after != "fr" else []
+        elif before == "fr" and case and word.isdigit():
+            yield f"{case}.FR.{word}"
+
+
+def _named(read: Callable[[str], Iterable[Key]]) -> dict[Key, list[Test]]:
+    found: dict[Key, list[Test]] = defaultdict(list)
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for each in ast.walk(ast.parse(file.read_text())):
             if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name.startswith("test_"):
-                for number in sorted({int(one) for one in _NUMBER.findall(each.name)}):
-                    found[number].append((file.relative_to(ROOT), each.name))
+                for key in sorted(set(read(each.name))):
+                    found[key].append((file.relative_to(ROOT), each.name))
     return dict(sorted(found.items()))
 
 
-def document(tests: Mapping[int, list[tuple[Path, str]]]) -> str:
+def document(tests: Mapping[int, list[Test]], requirements: Mapping[str, list[Test]]) -> str:
     rows = "".join(
         f"| {number} | {RULES[number].level} | {_cell(RULES[number].asks)} | {_told(tests[number])} |\n"
         for number in sorted(tests)
     )
     silent = ", ".join(str(number) for number in RULES if number not in tests)
-    return f"{_HEAD}{rows}\nNo test names these rules: {silent}.\n"
+    binding = "".join(
+        f"| {name} | {each.binds} | {_cell(each.asks)} | {_told(requirements.get(name, []))} |\n"
+        for name, each in REQUIREMENTS.items()
+    )
+    return f"{_HEAD}{rows}\nNo test names these rules: {silent}.\n{_REQUIREMENTS_HEAD}{binding}"
 
 
-def _told(tests: list[tuple[Path, str]]) -> str:
+def _told(tests: list[Test]) -> str:
     return "<br>".join(f"[{name}](../{file.as_posix()})" for file, name in sorted(tests))
 
 
@@ -54,4 +95,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     COMMITTED.parent.mkdir(exist_ok=True)
-    COMMITTED.write_text(document(shown()))
+    COMMITTED.write_text(document(shown(), shown_requirements()))

@@ -1,19 +1,40 @@
 """The document of conformance says what the tests say."""
 
-from tests.conformance.document import COMMAND, COMMITTED, document, shown
+from pathlib import Path
+
+from tests.conformance.document import COMMAND, COMMITTED, document, requirements_in, shown, shown_requirements
+from tests.conformance.requirements import CSMS, REQUIREMENTS, STATION
 from tests.conformance.rules import RULES
 
-#: The Commands module's rules. Not among them yet: 141 (we cancel), 145 (after the window), 150 and 151 (what follows).
-COMMANDS = {*range(119, 141), *range(142, 145), *range(146, 150), *range(152, 172)}
+#: The rules of Commands and Sessions, and those that reservations bring to CDRs.
+OURS = {*range(119, 196), *range(213, 221)}
+SIMULATORS = Path("tests/simulators")
 
 
 def test_tests_name_rules_that_there_are():
     assert set(shown()) - set(RULES) == set()
+    named = {name for name in shown_requirements() if ".FR." in name}
+    assert named - set(REQUIREMENTS) == set()
 
 
-def test_every_rule_of_the_commands_module_is_shown():
-    assert COMMANDS - set(shown()) == set()
+def test_every_rule_of_commands_sessions_and_cdrs_is_shown():
+    assert OURS - set(shown()) == set()
+
+
+def test_every_requirement_is_shown_for_each_that_it_binds():
+    tests = shown_requirements()
+    ours = {name for name, found in tests.items() if any(test.startswith("test_csms_") for _, test in found)}
+    theirs = {name for name, found in tests.items() if any(file.parent == SIMULATORS for file, _ in found)}
+    bound = {side: {name for name, each in REQUIREMENTS.items() if side in each.binds} for side in (CSMS, STATION)}
+    assert (bound[CSMS] - ours, bound[STATION] - theirs) == (set(), set())
+
+
+def test_a_name_tells_its_requirements():
+    assert list(requirements_in("test_f01_fr_19_and_fr_25_the_next")) == ["F01.FR.19", "F01.FR.25"]
+    assert list(requirements_in("test_csms_h01_fr_16_h02_fr_01_it")) == ["H01.FR.16", "H02.FR.01"]
+    assert list(requirements_in("test_csms_f04_a_stop_ends_later")) == ["F04"]
+    assert list(requirements_in("test_the_rest_of_them")) == []
 
 
 def test_the_committed_document_is_the_one_that_the_tests_make():
-    assert COMMITTED.read_text() == document(shown()), f"Write it anew: {COMMAND}"
+    assert COMMITTED.read_text() == document(shown(), shown_requirements()), f"Write it anew: {COMMAND}"
