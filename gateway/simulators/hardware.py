@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from gateway.simulators.reservations import Condition
 
-#: What the simulated car draws while it charges.
+#: What the simulated car draws while it charges, unless it is told otherwise.
 POWER_W = 11_000
 
 
@@ -77,6 +77,8 @@ class Evse:
     transaction: Transaction | None = None
     finishing: bool = False
     register_wh: float = 0.0
+    #: What the car draws while it charges.
+    power_w: int = POWER_W
     charging_since: datetime | None = None
 
     @property
@@ -107,11 +109,11 @@ class Evse:
         """Energy.Active.Import.Register in Wh."""
         if self.charging_since is None:
             return self.register_wh
-        return self.register_wh + POWER_W * (now - self.charging_since).total_seconds() / 3600
+        return self.register_wh + self.power_w * (now - self.charging_since).total_seconds() / 3600
 
     def power(self) -> float:
         """Power.Active.Import in W."""
-        return 0.0 if self.charging_since is None else float(POWER_W)
+        return 0.0 if self.charging_since is None else float(self.power_w)
 
     def begin_charging(self, now: datetime) -> None:
         self.charging_since = now

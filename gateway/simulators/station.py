@@ -11,7 +11,7 @@ from gateway.simulators.configuration import Configuration, Meaning
 from gateway.simulators.controller import Controller, Temper
 from gateway.simulators.dialects import NEWEST, spoken
 from gateway.simulators.faults import STATION_FAULTS, Faults
-from gateway.simulators.hardware import Evse, Token
+from gateway.simulators.hardware import POWER_W, Evse, Token
 from gateway.simulators.link import Link
 from gateway.simulators.outbox import Outbox
 from gateway.simulators.reservations import Condition, Ended
@@ -49,6 +49,7 @@ class SimulatedStation:
         notify_event: bool = False,
         pace: float = 0.3,
         meter_interval: int = 60,
+        power_w: int = POWER_W,
         connection_timeout: int = 60,
         back_off: tuple[float, float] = (0.2, 10.0),
         patience: float = 30.0,
@@ -83,10 +84,11 @@ class SimulatedStation:
         )  # fmt: skip
         self.board = Board(evses, around)
         self.mind = Controller(self.board, Temper(authorize_first=authorize_first, no_plug="no-plug" in self.faults))
-        if "faulted" in self.faults:
-            for evse in self.evses.values():
+        for evse in self.evses.values():
+            evse.power_w = power_w
+            if "faulted" in self.faults:
                 evse.out_of_order = Condition.FAULTED
-            self.board.settle()
+        self.board.settle()
 
     @property
     def evses(self) -> dict[int, Evse]:
