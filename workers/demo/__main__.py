@@ -13,11 +13,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.simulators.emsp import Callback, SimulatedEmsp
+from gateway.simulators.emsp import SimulatedEmsp
+from gateway.simulators.exchanges import Received
 from gateway.simulators.station import SimulatedStation
+from ocpi.headers import Party
 from workers.demo import show
-from workers.demo.journey import PATIENCE, Step, Traveller
-from workers.demo.scenery import PASSWORD, STANDS, TOKEN_OUT, Spoiled, Stand, environment, fresh, furnish
+from workers.demo.fates import complaints
+from workers.demo.journey import PATIENCE, Journey
+from workers.demo.scenery import EMSP, PASSWORD, POWER, STANDS, TOKEN_OUT, Spoiled, Stand, environment, fresh, furnish
 from workers.lifeline import tied
 from workers.supervisor import port_problem, reachable
 
@@ -57,29 +60,44 @@ async def _demonstrate(console: Console, data: Path, api_port: int, ocpp_port: i
     async with AsyncExitStack() as stack:
         console.print(f"Starting the gateway (its log is {data / 'up.log'}) …")
         gateway = await stack.enter_async_context(_gateway(console, data, api_port, ocpp_port))
-        console.print("Adding a CPO, an eMSP, a Location and its stations:")
-        await furnish(data, lambda line: console.print(line, markup=False, soft_wrap=True))
         journey_is_over = False
 
-        def tell(callback: Callback) -> None:
+        def tell(received: Received) -> None:
             if journey_is_over:
-                console.print(f"callback {callback.path}: {callback.json}", markup=False, soft_wrap=True)
+                console.print(show.heard(received), markup=False, soft_wrap=True)
 
-        emsp = await stack.enter_async_context(SimulatedEmsp(token=TOKEN_OUT, on_callback=tell))
+        emsp = await stack.enter_async_context(SimulatedEmsp(token=TOKEN_OUT, on_callback=tell, on_push=tell))
+        emsp.receiver.party = Party(*EMSP)
+        console.print("Adding a CPO, an eMSP, a Location with a Tariff, and its stations:")
+        endpoints = {module: emsp.endpoint(module) for module in ("sessions", "cdrs")}
+        await furnish(data, endpoints, lambda line: console.print(line, markup=False, soft_wrap=True))
         console.print("Connecting a station of each OCPP version …")
         stations = [await stack.enter_async_context(_station(ocpp, stand)) for stand in STANDS]
         await _connected(stations, data)
-        console.print("Sending the five commands to each …\n")
-        steps = await _journey(Traveller(api, emsp), stations)
-        console.print(show.table(steps))
-        problems = [problem for step in steps for problem in step.problems]
-        for problem in problems:
-            console.print(f"Not as expected: {problem}", style="red", markup=False, soft_wrap=True)
+        console.print("Sending the five commands to each, and following what becomes of them …\n")
+        journeys = [Journey(api, emsp, stand, station) for stand, station in zip(STANDS, stations, strict=True)]
+        await asyncio.gather(*(journey.take() for journey in journeys))
+        problems = _shown(console, emsp, journeys)
         if once or problems:
             return 1 if problems else 0
         console.print(show.invitation(api, ocpp, emsp.url_for("curl"), data), markup=False, soft_wrap=True)
         journey_is_over = True
         return await _stay(gateway, data)
+
+
+def _shown(console: Console, emsp: SimulatedEmsp, journeys: list[Journey]) -> list[str]:
+    """Print what was seen; what was not as expected."""
+    fates = [fate for journey in journeys for fate in journey.fates()]
+    console.print(show.commands_table([step for journey in journeys for step in journey.steps]))
+    console.print(show.fates_table(fates))
+    console.print(show.legend(fates), markup=False)
+    whole = {journey.stand for journey in journeys if not journey.problems}
+    problems = [problem for journey in journeys for problem in journey.problems]
+    problems += [problem for fate in fates if fate.stand in whole for problem in fate.problems()]
+    problems += complaints(emsp)
+    for problem in problems:
+        console.print(f"Not as expected: {problem}", style="red", markup=False, soft_wrap=True)
+    return problems
 
 
 def _end_on_signals() -> None:
@@ -90,7 +108,9 @@ def _end_on_signals() -> None:
 
 
 def _station(ocpp: str, stand: Stand) -> SimulatedStation:
-    return SimulatedStation(ocpp, stand.station, stand.ocpp, PASSWORD, evses=(("sType2",),), pace=0.1)
+    return SimulatedStation(
+        ocpp, stand.station, stand.ocpp, PASSWORD, evses=(("cCCS2",),), pace=0.1, meter_interval=1, power_w=POWER
+    )
 
 
 async def _connected(stations: list[SimulatedStation], data: Path) -> None:
@@ -99,13 +119,6 @@ async def _connected(stations: list[SimulatedStation], data: Path) -> None:
             await station.wait_for(lambda one: one.ready, PATIENCE)
         except TimeoutError:
             raise Spoiled(f"{station.id} was not connected; {data / 'up.log'} may tell why.") from None
-
-
-async def _journey(traveller: Traveller, stations: list[SimulatedStation]) -> list[Step]:
-    steps: list[Step] = []
-    for stand, station in zip(STANDS, stations, strict=True):
-        await traveller.travel(stand, station, steps.append)
-    return steps
 
 
 async def _stay(gateway: subprocess.Popen[bytes], data: Path) -> int:

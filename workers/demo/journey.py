@@ -1,8 +1,8 @@
-"""The journey: the five commands on one station, each followed from the POST to the callback."""
+"""The journey at one station: the commands, each followed from the POST to the callback, and how reservations end."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,12 +13,14 @@ from aiohttp import ClientSession
 from gateway.simulators.emsp import SimulatedEmsp
 from gateway.simulators.station import SimulatedStation
 from ocpi.dialects import NEWEST
-from ocpi.headers import Encoding, authorization
 from ocpi.types import format_datetime
-from workers.demo.scenery import EMSP, LOCATION, TOKEN_IN, Spoiled, Stand
+from workers.demo.fates import CANCELLED, ENDINGS, EXPIRED, USED, WITHDRAWN, Ending, Fate, fate
+from workers.demo.scenery import EMSP, LOCATION, OPERATOR_TOKEN, TOKEN_IN, Spoiled, Stand
 
-#: Seconds until a callback, a Session or a quiet connector is given up on.
+#: Seconds until a callback, a push or a quiet connector is given up on.
 PATIENCE = 35.0
+#: How long a reservation is held: one that is to be used, and one that nobody comes for.
+LONG, SHORT = timedelta(minutes=30), timedelta(seconds=6)
 
 #: What each command is called at the stations.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -48,83 +50,132 @@ class Step:
 
 
 @dataclass
-class Traveller:
-    """An eMSP's side of the journey."""
+class Journey:
+    """An eMSP's driver at one station."""
 
     api: str
     emsp: SimulatedEmsp
+    stand: Stand
+    station: SimulatedStation
+    steps: list[Step] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    async def travel(self, stand: Stand, station: SimulatedStation, show: Callable[[Step], None]) -> None:
-        """Reserve and use it; reserve again and cancel; release the plug."""
-        place = {"location_id": LOCATION, "evse_uid": stand.evse_uid}
-        token = _token(f"driver-of-{stand.ocpp}")
-        reserve = place | {"token": token, "expiry_date": format_datetime(datetime.now(UTC) + timedelta(minutes=30))}
+    async def take(self) -> None:
+        """All of it, or as far as it goes: ``problems`` says why it did not go on."""
+        try:
+            await self._charge()
+            await self._cancel()
+            await self._withdraw()
+            await self._step("UNLOCK_CONNECTOR", self._place | {"connector_id": "1"})
+            await self._expire()
+        except Spoiled as problem:
+            self.problems.append(str(problem))
 
-        async def step(command: str, body: Mapping[str, Any]) -> None:
-            show(await self._command(stand, station, command, body))
+    def fates(self) -> list[Fate]:
+        return [self._fate(ending) for ending in ENDINGS]
 
-        await step("RESERVE_NOW", reserve | {"reservation_id": f"{stand.ocpp}-A"})
-        await step("START_SESSION", place | {"token": token})
-        session = await self._until(self._running)
-        await step("STOP_SESSION", {"session_id": session})
-        await station.unplug(1)
-        await station.wait_for(lambda one: not any(evse.plugged for evse in one.evses.values()), PATIENCE)
-        await step("RESERVE_NOW", reserve | {"reservation_id": f"{stand.ocpp}-B"})
-        await step("CANCEL_RESERVATION", {"reservation_id": f"{stand.ocpp}-B"})
-        await step("UNLOCK_CONNECTOR", place | {"connector_id": "1"})
+    async def _charge(self) -> None:
+        """Reserve, use it with the same token, and stop when some energy has been told."""
+        await self._reserve(USED, LONG)
+        await self._step("START_SESSION", self._place | {"token": self._token})
+        await self._until("energy", lambda: self._fate(USED).kwh > 0)
+        await self._step("STOP_SESSION", {"session_id": self._fate(USED).session["id"]})
+        await self.station.unplug(1)
+        await self._settled(USED)
 
-    async def _command(self, stand: Stand, station: SimulatedStation, command: str, body: Mapping[str, Any]) -> Step:
-        step, name, seen = Step(stand, command), str(uuid4()), len(station.log)
-        began = time.perf_counter()
-        status, _, told = await self.emsp.post(
-            self.api, command, {**body, "response_url": self.emsp.url_for(name)}, version=NEWEST.version, token=TOKEN_IN
-        )
+    async def _cancel(self) -> None:
+        await self._reserve(CANCELLED, LONG)
+        await self._step("CANCEL_RESERVATION", {"reservation_id": CANCELLED.reference(self.stand)})
+        await self._settled(CANCELLED)
+
+    async def _withdraw(self) -> None:
+        """The CPO cancels it with the operator API."""
+        await self._reserve(WITHDRAWN, LONG)
+        reference, url = WITHDRAWN.reference(self.stand), f"{self.api}/operator/v1/reservations"
+        async with ClientSession(headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}) as client:
+            async with client.get(url, params={"station": self.stand.station}) as answer:
+                listed = (await answer.json())["items"]
+            number = next(one["number"] for one in listed if one["reservation_id"] == reference)
+            async with client.post(f"{url}/{number}/cancel", json={"reason": "Works on the grid."}) as answer:
+                if answer.status >= 400:
+                    raise Spoiled(f"The CPO could not cancel {reference}: {await answer.text()}")
+        await self._settled(WITHDRAWN)
+
+    async def _expire(self) -> None:
+        await self._reserve(EXPIRED, SHORT)
+        await self._settled(EXPIRED)
+
+    async def _reserve(self, ending: Ending, lasts: timedelta) -> None:
+        """Reserve, and wait until the eMSP was told of the Session."""
+        reference = ending.reference(self.stand)
+        wanted = self._place | {
+            "token": self._token,
+            "expiry_date": format_datetime(datetime.now(UTC) + lasts),
+            "reservation_id": reference,
+            "authorization_reference": reference,
+        }
+        await self._step("RESERVE_NOW", wanted, reference)
+        await self._until("Session", lambda: bool(self._fate(ending).session))
+
+    async def _settled(self, ending: Ending) -> None:
+        await self._until("end", lambda: self._fate(ending).is_settled)
+
+    def _fate(self, ending: Ending) -> Fate:
+        return fate(self.emsp, self.stand, ending)
+
+    async def _step(self, command: str, body: Mapping[str, Any], name: str = "") -> None:
+        step = Step(self.stand, command)
+        self.steps.append(step)
+        await self._command(step, body, name or str(uuid4()))
+        if step.problems:
+            raise Spoiled(f"OCPP {self.stand.ocpp}: {'; '.join(step.problems)}.")
+
+    async def _command(self, step: Step, body: Mapping[str, Any], name: str) -> None:
+        """POST it, and fill in what is seen of it; ``name`` is that of its response_url."""
+        seen, began = len(self.station.log), time.perf_counter()
+        whole = {**body, "response_url": self.emsp.url_for(name)}
+        status, _, told = await self.emsp.post(self.api, step.command, whole, version=NEWEST.version, token=TOKEN_IN)
         step.answered = (time.perf_counter() - began) * 1000
         data = told.get("data") or {} if isinstance(told, dict) else {}
         step.answer = str(data.get("result") or f"HTTP {status}, {told}")
         if step.answer != "ACCEPTED":
-            step.problems.append(f"{command} was answered {step.answer}")
-            return step
+            step.problems.append(f"{step.command} was answered {step.answer}")
+            return
         try:
             callback = await self.emsp.callback(name, PATIENCE)
         except TimeoutError:
-            step.problems.append(f"no result of {command} came")
-            return step
+            step.problems.append(f"no result of {step.command} came")
+            return
         step.called_back = (time.perf_counter() - began) * 1000
         step.callback = str((callback.json or {}).get("result"))
         step.problems.extend(callback.problems)
-        step.asked, step.said = _at_station(station.log[seen:], ACTIONS[command])
+        step.asked, step.said = _at_station(self.station.log[seen:], ACTIONS[step.command])
         if step.callback != "ACCEPTED" or not step.asked:
-            step.problems.append(f"{command} ended {step.callback}; the station was asked {step.asked or 'nothing'}")
-        return step
+            asked = step.asked or "nothing"
+            step.problems.append(f"{step.command} ended {step.callback}; the station was asked {asked}")
 
-    async def _running(self) -> str | None:
-        url = f"{self.api}/ocpi/cpo/{NEWEST.version}/sessions?date_from=2020-01-01T00:00:00Z"
-        headers = {"Authorization": authorization(TOKEN_IN, Encoding.BASE64)}
-        async with ClientSession() as client, client.get(url, headers=headers) as answer:
-            told = await answer.json()
-        return next((one["id"] for one in reversed(told.get("data") or []) if one["status"] == "ACTIVE"), None)
-
-    async def _until(self, look: Callable[[], Awaitable[str | None]]) -> str:
+    async def _until(self, what: str, look: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE
-        while (found := await look()) is None:
+        while not look():
             if time.monotonic() > end:
-                raise Spoiled("No Session appeared after START_SESSION.")
+                raise Spoiled(f"OCPP {self.stand.ocpp}: the eMSP was not told of the {what} after {self._last}.")
             await asyncio.sleep(0.05)
-        return found
+
+    @property
+    def _last(self) -> str:
+        return self.steps[-1].command
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"location_id": LOCATION, "evse_uid": self.stand.evse_uid}
+
+    @property
+    def _token(self) -> dict[str, Any]:
+        return token(f"driver-of-{self.stand.ocpp}")
 
 
-def _at_station(log: list[tuple[str, Any]], actions: tuple[str, ...]) -> tuple[str, str]:
-    """The CALL among the frames, and its answer."""
-    calls = [frame for way, frame in log if way == "received" and frame[0] == 2 and frame[2] in actions]
-    if not calls:
-        return "", ""
-    answers = [frame for way, frame in log if way == "sent" and frame[0] in (3, 4) and frame[1] == calls[0][1]]
-    said = answers[0][2] if answers else {}
-    return calls[0][2], said.get("status", "") if isinstance(said, dict) else str(said)
-
-
-def _token(uid: str) -> dict[str, Any]:
+def token(uid: str) -> dict[str, Any]:
+    """An app user of the eMSP's."""
     country, party = EMSP
     return {
         "country_code": country,
@@ -137,3 +188,13 @@ def _token(uid: str) -> dict[str, Any]:
         "whitelist": "NEVER",
         "last_updated": "2026-01-01T00:00:00Z",
     }
+
+
+def _at_station(log: list[tuple[str, Any]], actions: tuple[str, ...]) -> tuple[str, str]:
+    """The CALL among the frames, and its answer."""
+    calls = [frame for way, frame in log if way == "received" and frame[0] == 2 and frame[2] in actions]
+    if not calls:
+        return "", ""
+    answers = [frame for way, frame in log if way == "sent" and frame[0] in (3, 4) and frame[1] == calls[0][1]]
+    said = answers[0][2] if answers else {}
+    return calls[0][2], said.get("status", "") if isinstance(said, dict) else str(said)

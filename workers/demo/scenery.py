@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,23 @@ EMSP = ("DE", "EMS")
 TOKEN_IN = "demo-token-that-the-emsp-sends-us"
 TOKEN_OUT = "demo-token-that-we-send-the-emsp"
 PASSWORD = "demo-station-password"
+OPERATOR_TOKEN = "demo-token-of-the-operators"
+
+#: Where nothing else of the caller's counts: partners on this machine may be called, and nothing takes long.
+SETTINGS = {
+    "GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true",
+    "GATEWAY_OPERATOR_TOKEN": OPERATOR_TOKEN,
+    "GATEWAY_RESERVATION_MIN": "1",
+    "GATEWAY_RESERVATION_GRACE": "1",
+    "GATEWAY_SESSION_PAUSE": "1",
+    "GATEWAY_SWEEP_INTERVAL": "0.2",
+}
+
+TARIFF = "DEMO"
+#: EUR without VAT: of a kWh, an hour of parking, a reservation, and one that nobody came for.
+ENERGY, PARKING, RESERVED, EXPIRED = 0.59, 3.00, 0.50, 2.00
+#: W.
+POWER = 400_000
 
 _MARK = ".ocpi-gateway-demo"
 _UPDATED = "2026-01-01T00:00:00Z"
@@ -48,9 +65,9 @@ STANDS = tuple(
 
 
 def environment() -> dict[str, str]:
-    """The caller's, but for its own settings of a gateway; partners on this machine may be called."""
+    """The caller's, but for its own settings of a gateway."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    return kept | {"GATEWAY_ALLOW_PRIVATE_CALLBACKS": "true"}
+    return kept | SETTINGS
 
 
 def fresh(data: Path) -> None:
@@ -74,8 +91,8 @@ def _clear(data: Path) -> None:
         shutil.rmtree(data)
 
 
-async def furnish(data: Path, say: Callable[[str], None]) -> None:
-    """What an operator would do, with the operator's own commands."""
+async def furnish(data: Path, endpoints: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """What an operator would do, with the operator's own commands; ``endpoints``: the eMSP's, by module."""
     file = data / "locations.json"
     file.write_text(json.dumps(_topology(), indent=2))
     country, party = CPO
@@ -83,6 +100,7 @@ async def furnish(data: Path, say: Callable[[str], None]) -> None:
     country, party = EMSP
     words = ["partner", "add", "--name", "demo-emsp", "--country", country, "--party", party]
     words += ["--token-in", TOKEN_IN, "--token-out", TOKEN_OUT, "--callback-host", "127.0.0.1", "--allow-unlock"]
+    words += [word for module, url in endpoints.items() for word in ("--endpoint", f"{module}={url}")]
     await _command(data, say, *words)
     await _command(data, say, "locations", "import", str(file))
 
@@ -132,6 +150,7 @@ def _topology() -> dict[str, Any]:
             }
             for stand in STANDS
         ],
+        "tariffs": [_tariff()],
     }
 
 
@@ -143,13 +162,38 @@ def _evse(stand: Stand) -> dict[str, Any]:
         "connectors": [
             {
                 "id": "1",
-                "standard": "IEC_62196_T2",
-                "format": "SOCKET",
-                "power_type": "AC_3_PHASE",
-                "max_voltage": 230,
-                "max_amperage": 32,
+                "standard": "IEC_62196_T2_COMBO",
+                "format": "CABLE",
+                "power_type": "DC",
+                "max_voltage": 800,
+                "max_amperage": 500,
+                "max_electric_power": POWER,
+                "tariff_ids": [TARIFF],
                 "last_updated": _UPDATED,
             }
         ],
         "last_updated": _UPDATED,
     }
+
+
+def _tariff() -> dict[str, Any]:
+    return {
+        "country_code": CPO[0],
+        "party_id": CPO[1],
+        "id": TARIFF,
+        "currency": "EUR",
+        "elements": [
+            {"price_components": [_price("ENERGY", ENERGY, 1), _price("PARKING_TIME", PARKING, 1)]},
+            _fee(RESERVED, "RESERVATION"),
+            _fee(EXPIRED, "RESERVATION_EXPIRES"),
+        ],
+        "last_updated": _UPDATED,
+    }
+
+
+def _price(dimension: str, price: float, step_size: int) -> dict[str, Any]:
+    return {"type": dimension, "price": price, "vat": 21, "step_size": step_size}
+
+
+def _fee(price: float, reservation: str) -> dict[str, Any]:
+    return {"price_components": [_price("FLAT", price, 1)], "restrictions": {"reservation": reservation}}
