@@ -42,7 +42,7 @@ class NewReservation(Asked):
 
     location_id: Name
     evse_uid: Name | None = None
-    connector_type: Name | None = Field(default=None, description="OCPP 2.x ConnectorEnumType.")
+    connector_type: Annotated[Name, Field(max_length=20, description="OCPP 2.x ConnectorEnumType.")] | None = None
     token: DriverToken
     until: DateTime
 

@@ -63,6 +63,16 @@ def test_a_lost_secret_is_told_in_one_sentence_and_no_other_is_made(tmp_path: Pa
     assert key.read_text() == ""
 
 
+@pytest.mark.parametrize("process", ["up", "api"])
+def test_an_operators_token_that_can_be_guessed_is_told_in_one_sentence(tmp_path: Path, process: str) -> None:
+    told = ["GATEWAY_OPERATOR_TOKEN is wrong: a token is 16 or more letters, digits and signs of -._~+/="]
+    assert start(tmp_path, *words_of(process), GATEWAY_OPERATOR_TOKEN="fifteen-signs-1") == (1, told)
+    kept = tmp_path / "operator-token"
+    kept.write_text("fifteen-signs-1\n")
+    told = [f"{kept} cannot be used: There is no token of 16 or more characters in it."]
+    assert start(tmp_path, *words_of(process)) == (1, told)
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_database_of_a_newer_release_is_told_in_one_sentence(tmp_path: Path, process: str) -> None:
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
