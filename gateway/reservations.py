@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import errands, sessions
+from gateway import errands, replacing, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, stations, topology
-from gateway.store.statements import take_number
 from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
 from ocpp_bridge.meanings import Happened, Meaning
@@ -24,32 +23,6 @@ class Follows:
 
     dispatch: list[int] = field(default_factory=list)
     owed: list[callbacks.Owed] = field(default_factory=list)
-
-
-def can_be_replaced(db: Connection, held: RowMapping, station: str, now: datetime) -> bool:
-    """At its own station, unless a cancellation is on its way there: that one would end what is asked for now."""
-    commands.obsolete(db, held["id"], now)
-    return held["station"] == station and not _is_being_cancelled(db, held)
-
-
-def number_at(db: Connection, held: RowMapping | None, station: str) -> int:
-    """The key's own integer, except at a station that knows it for another reservation, perhaps being cancelled."""
-    if held is not None and reservations.at_station(db, station, held["number"]) is None:
-        return int(held["number"])
-    return take_number(db, "reservation")
-
-
-def give_up(db: Connection, held: RowMapping, now: datetime) -> list[tuple[str, int, int]]:
-    """The party wants another instead: this one is to be cancelled, if it is not already."""
-    reservations.change(db, held["id"], now, superseded=True)
-    if _is_being_cancelled(db, held):
-        reservations.change(db, held["id"], now, command=None)
-        return []
-    return [(held["station"], held["number"], held["id"])]
-
-
-def _is_being_cancelled(db: Connection, held: RowMapping) -> bool:
-    return commands.open_for_reservation(db, held["id"], CommandType.CANCEL_RESERVATION)
 
 
 def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
@@ -182,6 +155,8 @@ def _reserved(
         reservations.become(db, held["id"], ReservationState.ACTIVE, now)
         told = {"cleanup_at": None, "confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
         reservations.change(db, held["id"], now, **told, **_as_ordered(db, held, order))
+        if replacing.is_decided_elsewhere(db, held):
+            return Follows(owed=_told_not_kept(db, row, held, rules, now))
         sessions.reserved(db, held, row, order, rules, now)
         reservations.forget_given_up(db, held, now)
         return Follows()
@@ -246,6 +221,16 @@ def _never_sent(row: RowMapping) -> bool:
 def _told_given_up(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """What was given up for this one at another station is cancelled there, and the party has neither of them."""
     return [one for given_up in reservations.given_up(db, held) for one in _told_cancelled(db, given_up, rules, now)]
+
+
+def _told_not_kept(
+    db: Connection, row: RowMapping, held: RowMapping, rules: Rules, now: datetime
+) -> list[callbacks.Owed]:
+    """It was given up before the station accepted it; a party that has not got the other one has nothing now."""
+    if replacing.newest(db, held)["command"] is not None:
+        reservations.change(db, held["id"], now, command=None)
+        return []
+    return _told_cancelled(db, {**held, "command": row["id"]}, rules, now)
 
 
 def _told_cancelled(

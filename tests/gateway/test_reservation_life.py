@@ -212,6 +212,24 @@ def test_a_move_that_is_refused_leaves_the_owner_with_nothing_and_it_is_told(ind
     assert indoors.told() == ["ACCEPTED", "EVSE_OCCUPIED", "CANCELED_RESERVATION"]
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "told"), [(ACCEPTED, []), (OCCUPIED, ["CANCELED_RESERVATION"])], ids=["has it", "has nothing"]
+)
+def test_one_given_up_before_its_station_accepted_it_is_no_session_of_its_own(
+    indoors: Indoors, elsewhere: Answer, told: list[str]
+) -> None:
+    partner, (location, one, other) = indoors.partner(), two_stations(indoors)
+    indoors.reserve(partner, location)
+    indoors.reserve(partner, location, evse_uid="E2")
+    indoors.next(other, elsewhere)
+    indoors.next(one)
+    indoors.next(one)
+    first, second = indoors.rows("reservation")
+    assert first["state"] == "CANCELLED"
+    assert indoors.told()[1:] == ["ACCEPTED", *told]
+    assert [row["reservation"] for row in indoors.rows("session")] == [second["id"]] * (not told)
+
+
 def test_an_extension_outlives_the_expiry_that_overtakes_it(indoors: Indoors, held) -> None:
     partner, location, station = held
     number = indoors.reservation()["number"]
