@@ -18,7 +18,7 @@ from gateway.house import utc_now
 from gateway.keys import proven_secrets
 from gateway.outgoing.guard import UrlRefused, check_target, plain_host
 from gateway.secrets import Secrets
-from gateway.store import partners
+from gateway.store import partners, pushes
 from ocpi.dialects import DIALECTS, NEWEST
 from ocpi.headers import Encoding, token_candidates
 
@@ -246,4 +246,5 @@ def _told(db: Connection, one: Partner) -> dict[str, Any]:
         "keep_pushing": one.keep_pushing,
         "authorize_unknown": one.authorize_unknown,
         "endpoints": endpoints.of_partner(db, one.id),
+        "failing_pushes": pushes.failing(db, one.id),
     }

@@ -58,6 +58,7 @@ def test_a_partner_is_told_with_everything_but_its_tokens(operator: Operator) ->
         "keep_pushing": True,
         "authorize_unknown": True,
         "endpoints": {"sessions": f"{URL}/sessions", "tokens": f"{URL}/tokens"},
+        "failing_pushes": 0,
     }
     assert operator.sees("partner", "show", "Emsp") == operator.sees("partner", "show", "1") == told
     assert operator.sees("partner", "list") == [told]

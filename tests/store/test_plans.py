@@ -8,6 +8,7 @@ from sqlalchemy import event
 from gateway.store import (
     callbacks,
     commands,
+    pushes,
     reservations,
     sessions,
     stations,
@@ -58,10 +59,21 @@ QUERIES = {
     "authorized": (tokens.authorized, ("CS", "T")),
     "places": (topology.places, (1, "E1", "1")),
     "place_of": (topology.place_of, ("CS", None, 1)),
+    "partners_due": (pushes.partners_due, (START,)),
+    "take_due of a partner": (pushes.take_due, (1, START, SOON, 16)),
+    "owe a push": (pushes.owe, (1, "sessions", 1, START)),
     "status_at": (stations.status_at, ("CS", None, 1)),
 }
 #: Indexes of the few rows that are open or live: to go through them is what they are for.
-SMALL = ("command_open", "command_waiting", "callback_due", "reservation_live_", "session_pending", "session_closing")
+SMALL = (
+    "command_open",
+    "command_waiting",
+    "callback_due",
+    "push_due",
+    "reservation_live_",
+    "session_pending",
+    "session_closing",
+)
 
 
 @pytest.mark.parametrize("name", QUERIES)
