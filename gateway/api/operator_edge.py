@@ -47,7 +47,10 @@ class Guard:
         if scope["type"] != "http" or self._is_theirs(Headers(scope=scope).getlist("authorization")):
             await self._app(scope, _bounded(receive), unkept)
         else:
-            await _UNKNOWN(scope, receive, unkept)
+            told = problem(
+                401, "The operators' token is needed: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"}
+            )
+            await told(scope, receive, unkept)
 
     def _is_theirs(self, given: list[str]) -> bool:
         """Compared in constant time, whatever its length (RFC 6750 §2.1)."""
@@ -72,9 +75,6 @@ def _bounded(receive: Receive) -> Receive:
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     told = Problem(title=HTTPStatus(status).phrase, detail=detail, status=status)
     return Response(orjson.dumps(told.model_dump()), status, headers, PROBLEM_JSON)
-
-
-_UNKNOWN = problem(401, "The operators' token is needed: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
 
 
 def tell_problems(app: FastAPI) -> None:
