@@ -84,20 +84,26 @@ def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
     """What a command's end means, with what the house knows beside the answer."""
     if row["order"] is None:
         return NOT_BEGUN
-    if row["ending"] is None or row["answer"] is None:
-        return judge_answer(None, row["state"], None)
-    answer, order = ANSWER.validate_python(row["answer"]), _order(row)
-    dialect = DIALECTS.get(row["subprotocol"] or "", next(iter(DIALECTS.values())))
-    meaning = judge_answer(answer, row["state"], dialect.meaning(order, answer))
-    if answer.ending is not Ending.RESULT or meaning.happened is Happened.YES:
+    order, meaning = _order(row), _meaning(row)
+    if meaning.happened is Happened.YES:
+        return meaning
+    if isinstance(order, RequestStop) and _has_ended(db, row["session"]):
+        return Meaning(result=CommandResultType.ACCEPTED, happened=Happened.YES, text="The session had ended.")
+    if row["ending"] != Ending.RESULT:
         return meaning
     if isinstance(order, RequestStart) and meaning.result is CommandResultType.REJECTED:
         return _start_refused(db, row, order, rules)
-    if isinstance(order, RequestStop) and _has_ended(db, row["session"]):
-        return Meaning(result=CommandResultType.ACCEPTED, happened=Happened.YES, text="The session had ended.")
     if isinstance(order, CancelReservation) and reservations.was_used(db, row["reservation"]):
         return Meaning(result=CommandResultType.REJECTED, happened=Happened.NO, text="The reservation was used.")
     return meaning
+
+
+def _meaning(row: RowMapping) -> Meaning:
+    if row["ending"] is None or row["answer"] is None:
+        return judge_answer(None, row["state"], None)
+    answer = ANSWER.validate_python(row["answer"])
+    dialect = DIALECTS.get(row["subprotocol"] or "", next(iter(DIALECTS.values())))
+    return judge_answer(answer, row["state"], dialect.meaning(_order(row), answer))
 
 
 def _start_refused(db: Connection, row: RowMapping, order: RequestStart, rules: Rules) -> Meaning:
