@@ -24,7 +24,14 @@ GIVEN = {
     "reservation_max": ("PT48H", timedelta(hours=48)),
     "reservation_grace": ("PT1M", timedelta(minutes=1)),
     "cleanup_pause": ("5", timedelta(seconds=5)),
+    "connection_timeout": ("90", timedelta(seconds=90)),
+    "connection_margin": ("0", timedelta(0)),
+    "transaction_patience": ("PT1H", timedelta(hours=1)),
+    "session_pause": ("5", timedelta(seconds=5)),
+    "reserve_again": ("false", False),
     "start_refused": ("FAILED", "FAILED"),
+    "authorize_timeout": ("10", timedelta(seconds=10)),
+    "authorization_memory": ("0", timedelta(0)),
     "heartbeat_interval": ("60", 60),
     "currency": ("SEK", "SEK"),
     "sweep_interval": (".25", timedelta(seconds=0.25)),
@@ -133,3 +140,13 @@ def test_settings_do_not_change_and_do_not_tell_the_key() -> None:
     assert "do-not-tell" not in repr(settings)
     with pytest.raises(ValidationError):
         settings.currency = "SEK"
+
+
+@pytest.mark.parametrize("token", ["", "fifteen-signs-1", "a token with spaces", "sixteen-but-not-ä", "=" * 20])
+def test_an_operators_token_that_is_short_or_cannot_be_sent_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_OPERATOR_TOKEN", token)
+    with pytest.raises(SettingsProblem, match="^GATEWAY_OPERATOR_TOKEN is wrong: a token is 16 or more") as told:
+        read_settings()
+    assert not token or token not in str(told.value)
