@@ -36,13 +36,15 @@ def of_command(db: Connection, command_id: int) -> RowMapping | None:
 _WHOLE = (
     select(session, cpo.c.country_code.label("cpo_country"), cpo.c.party_id.label("cpo_party"), location.c.location_id)
     .join(cpo, cpo.c.id == session.c.cpo)
-    .join(location, location.c.id == session.c.location, isouter=True)
+    .join(location, location.c.id == session.c.location)
 )
+#: What an OCPI Session cannot do without.
+_TELLABLE = (session.c.cdr_token.is_not(None), session.c.location.is_not(None))
 
 
 def whole(db: Connection, session_pk: int) -> RowMapping | None:
-    """A Session as ``page`` has it; None when no party of ours is known for it."""
-    return db.execute(_WHOLE.where(session.c.id == session_pk)).mappings().first()
+    """A Session as ``page`` has it; None while its party of ours, its token or its Location is not known."""
+    return db.execute(_WHOLE.where(session.c.id == session_pk, *_TELLABLE)).mappings().first()
 
 
 def listed(
@@ -113,7 +115,7 @@ def page(
     db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
 ) -> tuple[int, Sequence[RowMapping]]:
     """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
-    mine = [session.c.partner == partner, session.c.cpo == cpo_id]
+    mine = [session.c.partner == partner, session.c.cpo == cpo_id, *_TELLABLE]
     if wanted.date_from is not None:
         mine.append(session.c.last_updated >= wanted.date_from)
     if wanted.date_to is not None:

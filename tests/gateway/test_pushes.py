@@ -14,7 +14,9 @@ from gateway.domain.lifecycle import PartnerState
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.pushes import AT_A_TIME, Pusher
+from gateway.sessions import tell, views
 from gateway.store import endpoints, partners, pushes, rows, tariffs
+from ocpi.paging import Page
 from ocpi.tariffs import Tariff
 from ocpi.versions import ModuleID
 from tests.support.charges import Driver, priced_location
@@ -25,6 +27,7 @@ from tests.support.office import office
 from tests.support.tariffs import tariff
 
 LONG_AGO = timedelta(minutes=5)
+EVERYTHING = Page(date_from=None, date_to=None, offset=0, limit=100)
 
 
 class Partner:
@@ -279,3 +282,21 @@ async def test_a_patch_that_fails_for_any_reason_leaves_the_partner_with_all_of_
             assert told["status"] == "COMPLETED"
             assert [one for one in one.methods if one != "POST"][-1] == "PUT"
             one.emsp.pushes_are_right()
+
+
+@pytest.mark.parametrize("unknown", ["location", "cdr_token"])
+async def test_rule_180_a_session_that_lacks_what_it_needs_is_told_when_it_has_it(house: House, unknown: str) -> None:
+    async with house.partner() as one:
+        one.begins()
+        one.begins(one.another_driver())
+        first, second = house.indoors.rows("session")
+        set_to = update(rows.session).where(rows.session.c.id == first["id"]).values
+        house.indoors.run(lambda db: db.execute(set_to({unknown: None})))
+        await house.deliver()
+        assert [*one.emsp.sessions_pushed] == [second["session_id"]]
+        _, page = house.indoors.run(views, one.emsp.partner_id, None, house.indoors.cpo.id, EVERYTHING)
+        assert [told.id for told in page] == [second["session_id"]]
+        house.indoors.run(lambda db: db.execute(set_to({unknown: first[unknown]})))
+        house.indoors.run(tell, first["id"], house.office.rules, utc_now() - LONG_AGO)
+        await house.deliver()
+        assert one.emsp.sessions_pushed.keys() == {first["session_id"], second["session_id"]}
