@@ -57,14 +57,31 @@ def test_the_journey_is_a_table_of_every_command_on_every_ocpp_version(tmp_path:
         told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert "\x1b" not in told
+    commands, _, fates = told.partition("What became of the reservations")
+    shows_every_command(commands)
+    shows_every_end(fates)
+    assert max(map(len, told.partition("to its callback")[2].splitlines())) <= NARROWEST
+    assert nobody_listens(ports)
+
+
+def shows_every_command(told: str) -> None:
     rows = [re.split(r"[\s|]+", line.strip()) for line in told.splitlines() if "ACCEPTED" in line]
-    assert len(rows) == 18
+    assert len(rows) == 24
     assert all(re.fullmatch(r"\d+", row[2]) and row[5] == "ACCEPTED" and re.fullmatch(r"\d+", row[6]) for row in rows)
     assert {row[0] for row in rows} == {
         *("RESERVE_NOW", "CANCEL_RESERVATION", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR")
     }
-    assert max(len(line) for line in told.splitlines() if "ACCEPTED" in line) <= NARROWEST
-    assert nobody_listens(ports)
+
+
+def shows_every_end(told: str) -> None:
+    """Each reservation with its result, the statuses of its Session, and what it costs; a used one with its energy."""
+    rows = [" ".join(re.split(r"[\s|]+", line.strip())) for line in told.splitlines() if "COMPLETED" in line]
+    used, cancelled, withdrawn, expired = (sorted(rows[place::4]) for place in range(4))
+    assert all(re.fullmatch(r"used ACCEPTED RESERVATION.ACTIVE.COMPLETED 0\.\d{4} 0\.\d{4}", row) for row in used)
+    assert all(re.fullmatch(r"eMSP cancelled ACCEPTED RESERVATION.COMPLETED 0\.5000", row) for row in cancelled)
+    assert all(re.fullmatch(r"CPO cancelled CANCELED_RESERVATION RESERVATION.COMPLETED none", row) for row in withdrawn)
+    assert all(re.fullmatch(r"expired ACCEPTED RESERVATION.COMPLETED 2\.0000", row) for row in expired)
+    assert len(rows) == 12
 
 
 @pytest.mark.parametrize("moment", ["Starting the gateway", "Adding a CPO", "Connecting", "Sending the five"])

@@ -20,7 +20,7 @@ from workers.demo.scenery import EMSP, LOCATION, OPERATOR_TOKEN, TOKEN_IN, Spoil
 #: Seconds until a callback, a push or a quiet connector is given up on.
 PATIENCE = 35.0
 #: How long a reservation is held: one that is to be used, and one that nobody comes for.
-LONG, SHORT = timedelta(minutes=30), timedelta(seconds=6)
+LONG, SHORT = timedelta(minutes=30), timedelta(seconds=5)
 
 #: What each command is called at the stations.
 ACTIONS: Mapping[str, tuple[str, ...]] = {

@@ -95,20 +95,23 @@ async def furnish(data: Path, endpoints: Mapping[str, str], say: Callable[[str],
     """What an operator would do, with the operator's own commands; ``endpoints``: the eMSP's, by module."""
     file = data / "locations.json"
     file.write_text(json.dumps(_topology(), indent=2))
-    country, party = CPO
-    await _command(data, say, "cpo", "add", "--country", country, "--party", party, "--name", "Demo CPO")
-    country, party = EMSP
-    words = ["partner", "add", "--name", "demo-emsp", "--country", country, "--party", party]
-    words += ["--token-in", TOKEN_IN, "--token-out", TOKEN_OUT, "--callback-host", "127.0.0.1", "--allow-unlock"]
-    words += [word for module, url in endpoints.items() for word in ("--endpoint", f"{module}={url}")]
-    await _command(data, say, *words)
-    await _command(data, say, "locations", "import", str(file))
+    add_cpo = ["cpo", "add", *_party(CPO), "--name", "Demo CPO"]
+    add_partner = ["partner", "add", *_party(EMSP), "--name", "demo-emsp", "--allow-unlock"]
+    add_partner += ["--token-in", TOKEN_IN, "--token-out", TOKEN_OUT, "--callback-host", "127.0.0.1"]
+    add_partner += [word for module, url in endpoints.items() for word in ("--endpoint", f"{module}={url}")]
+    commands = [add_cpo, add_partner, ["locations", "import", str(file)]]
+    for words in commands:
+        say(f"  ocpi-gateway {shlex.join(words)}")
+    await _run([[*words, "--data", str(data)] for words in commands])
 
 
-async def _command(data: Path, say: Callable[[str], None], *words: str) -> None:
-    say(f"  ocpi-gateway {shlex.join(words)}")
+def _party(party: tuple[str, str]) -> list[str]:
+    return ["--country", party[0], "--party", party[1]]
+
+
+async def _run(commands: list[list[str]]) -> None:
     running = await asyncio.create_subprocess_exec(
-        *tied([sys.executable, "-m", "workers", *words, "--data", str(data)]),
+        *tied([sys.executable, "-m", "workers.demo.operator", json.dumps(commands)]),
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -117,7 +120,7 @@ async def _command(data: Path, say: Callable[[str], None], *words: str) -> None:
     )
     told, _ = await running.communicate()
     if running.returncode != 0:
-        raise Spoiled(f"ocpi-gateway {words[0]} {words[1]} failed: {told.decode(errors='replace').strip()}")
+        raise Spoiled(f"The CPO's commands failed: {told.decode(errors='replace').strip()}")
 
 
 def _topology() -> dict[str, Any]:

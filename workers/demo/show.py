@@ -87,10 +87,9 @@ def legend(fates: list[Fate]) -> str:
     methods = [method for fate in fates for method in fate.methods]
     bills = sum(fate.cost is not None for fate in fates)
     return (
-        f"\nSessions came by {methods.count('PUT')} PUTs and {methods.count('PATCH')} PATCHes, "
-        f"CDRs by {bills} POSTs. Without VAT, a kWh\n"
-        f"costs {ENERGY:.2f} EUR, an hour of parking {PARKING:.2f}, a reservation {RESERVED:.2f}, "
-        f"one that expires {EXPIRED:.2f}."
+        f"\nSessions came by {methods.count('PUT')} PUTs and {methods.count('PATCH')} PATCHes, CDRs by {bills} POSTs."
+        f"\nWithout VAT: {ENERGY:.2f} EUR a kWh, {PARKING:.2f} an hour of parking, {RESERVED:.2f} a reservation,"
+        f"\n{EXPIRED:.2f} one that expires."
     )
 
 
