@@ -517,7 +517,7 @@ def exact(number: Any) -> Decimal:
 
 
 BOUNDED = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     # Without shrinking, which takes minutes on a real database; a seed repeats what was found.
@@ -530,5 +530,5 @@ BOUNDED = settings(
 def test_what_was_promised_holds_whatever_happens(anywhere: Indoors) -> None:
     anywhere.run(watch)
     deep = settings.get_current_profile_name() == DEEP
-    fewer = settings(BOUNDED, max_examples=15) if anywhere.engine.dialect.name == "postgresql" else BOUNDED
+    fewer = settings(BOUNDED, max_examples=10) if anywhere.engine.dialect.name == "postgresql" else BOUNDED
     run_state_machine_as_test(lambda: Life(anywhere), settings=settings.get_profile(DEEP) if deep else fewer)
