@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping
 
@@ -16,7 +16,15 @@ from ocpi.commands import CommandResultType
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.dialects import DIALECTS
 from ocpp_bridge.meanings import Happened, Meaning
-from ocpp_bridge.orders import ORDER, AskTransaction, CancelReservation, Order, RequestStart, RequestStop
+from ocpp_bridge.orders import (
+    ORDER,
+    AskTransaction,
+    CancelReservation,
+    Order,
+    RequestStart,
+    RequestStop,
+    ReserveNow,
+)
 
 #: A STOP_SESSION whose Session got no transaction in its time.
 NOT_BEGUN = Meaning(result=CommandResultType.FAILED, happened=Happened.NO, text="The charge has not begun.")
@@ -93,9 +101,18 @@ def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
         return meaning
     if isinstance(order, RequestStart) and meaning.result is CommandResultType.REJECTED:
         return _start_refused(db, row, order, rules)
+    if isinstance(order, ReserveNow) and _is_over_there(db, row, order):
+        text = "The charging station's clock is ahead: the reservation is over there."
+        return Meaning(result=meaning.result, happened=meaning.happened, text=text)
     if isinstance(order, CancelReservation) and reservations.was_used(db, row["reservation"]):
         return Meaning(result=CommandResultType.REJECTED, happened=Happened.NO, text="The reservation was used.")
     return meaning
+
+
+def _is_over_there(db: Connection, row: RowMapping, order: ReserveNow) -> bool:
+    known = stations.find(db, row["station"])
+    ahead = known["clock_ahead"] if known is not None else None
+    return ahead is not None and row["received_at"] + timedelta(seconds=ahead) >= order.expiry
 
 
 def _meaning(row: RowMapping) -> Meaning:

@@ -27,7 +27,7 @@ _PLACE = ("reservation_id", "location_id", "evse_uid", "connector_type", "statio
 _TOKEN = ("id_token", "id_token_type", "group_id_token", "expiry_date", "state")
 _RESERVATION = ("created_at", "updated_at", "confirmed_at", "cleanup_at", "superseded", "command")
 
-_CONNECTION = ("connected_at", "disconnected_at", "heard_at", "booted_at", "boot", "abilities")
+_CONNECTION = ("connected_at", "disconnected_at", "heard_at", "booted_at", "boot", "abilities", "clock_ahead")
 _STATION = ("id", "security_profile", "subprotocol", "registration", *_CONNECTION)
 _STATUS = ("evse", "connector", "status", "error", "told_at")
 _BINDING = ("location_id", "evse_uid", "connector_id", "station")

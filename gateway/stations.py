@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import Connection, RowMapping
 
 from gateway import errands, lost, reservations
@@ -17,8 +18,12 @@ from ocpp_bridge.events import BootAnswer, Booted, Registration, StatusChanged
 from ocpp_bridge.orders import ORDER, Configure
 from ocpp_bridge.reading import spelled
 
+log = structlog.get_logger(__name__)
+
 #: A station's clock may be this far ahead of ours before its timestamps are not believed.
 _PLAUSIBLE = timedelta(minutes=5)
+#: Further ahead than this, and reservations expire too early there.
+_CLOSE, _FAR = timedelta(seconds=60), timedelta(days=365)
 #: Security profile in which a station has no password: only where it was written down for it.
 _OPEN_PROFILE = 0
 #: CALLERROR of a station that has not been accepted yet, as far as it knows.
@@ -120,6 +125,7 @@ def status_changed(
 
     (the commands to be called back again, the errands to dispatch): 1.6 has no other word for a reservation's end.
     """
+    _mind_clock(db, station, event, now)
     told_at = event.at if event.at is not None and event.at <= now + _PLAUSIBLE else now
     spot = (event.evse or 0, event.connector or 0)
     before = stations.told(db, station, spot)
@@ -132,6 +138,19 @@ def status_changed(
     follows = lost.seen(db, station, spot[1], event.status, before, rules, now)
     callbacks.owe(db, follows.owed, now)
     return [one.command for one in follows.owed], follows.dispatch
+
+
+def _mind_clock(db: Connection, station: str, event: StatusChanged, now: datetime) -> None:
+    """A time that has not come yet is a clock that is ahead; one that is past may be a message that was late."""
+    if event.at is None:
+        return
+    known, ahead = stations.find(db, station), event.at - now
+    found = int(min(ahead, _FAR).total_seconds()) if ahead > _CLOSE else None
+    if known is None or (found is None) == (known["clock_ahead"] is None):
+        return
+    stations.change(db, station, clock_ahead=found)
+    if found is not None:
+        log.warning("a station's clock is ahead of ours", station=station, seconds=found)
 
 
 def _show(db: Connection, evse: int) -> None:

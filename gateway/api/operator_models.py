@@ -144,6 +144,7 @@ class Station(BaseModel):
     booted_at: datetime | None
     boot: dict[str, Any] | None
     abilities: dict[str, Any] | None
+    clock_ahead: int | None = Field(description="Seconds that its clock is ahead of ours, where that is too much.")
     connectors: list[ConnectorStatus]
     bindings: list[Binding]
 

@@ -115,6 +115,7 @@ def _facts(one: dict[str, Any]) -> dict[str, object]:
         "Last heard": one["heard_at"],
         "Registration": one["registration"],
         "Booted": one["booted_at"],
+        **({"Clock ahead": f"{one['clock_ahead']} s"} if one["clock_ahead"] is not None else {}),
         **{f"Boot {name}": value for name, value in (one["boot"] or {}).items()},
         **{f"Ability {name}": value for name, value in (one["abilities"] or {}).items()},
     }

@@ -190,6 +190,8 @@ class Station(SQLModel, table=True):
     connected_at: datetime | None = _at(optional=True)
     disconnected_at: datetime | None = _at(optional=True)
     heard_at: datetime | None = _at(optional=True)
+    #: Seconds that its clock is ahead of ours, where that is too much; it judges expiry by its own.
+    clock_ahead: int | None = None
 
 
 class Binding(SQLModel, table=True):

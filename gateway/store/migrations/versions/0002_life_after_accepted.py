@@ -167,6 +167,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("keep_pushing", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("authorize_unknown", sa.Boolean(), nullable=False, server_default=sa.false()))
 
+    with op.batch_alter_table("station", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("clock_ahead", sa.Integer(), nullable=True))
+
     with op.batch_alter_table("reservation", schema=None) as batch_op:
         batch_op.add_column(sa.Column("confirmed_at", Utc(), nullable=True))
         batch_op.alter_column("partner", existing_type=sa.INTEGER(), nullable=True)
