@@ -1,6 +1,6 @@
 """Metering: what a station's messages about one transaction say of energy and time, in whatever order they came."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -160,10 +160,11 @@ def _state_at(states: Sequence[tuple[datetime, str]], known: int) -> bool | None
 def _filled(blank: Sequence[_Blank], registers: Sequence[_Register]) -> list[Stretch]:
     """Between two readings the energy goes where charging was told, evenly; where nothing was told, over all of it."""
     taken: dict[_Blank, Decimal] = {}
+    starts = [one.start for one in blank]
     for before, after in pairwise(registers) if blank else ():
-        between = [one for one in blank if before.at <= one.start and one.end <= after.at]
+        last = bisect_left(starts, after.at)
         # Two readings of one moment: what was told of the time before it stays true.
-        between = between or [next((one for one in blank if one.start >= after.at), blank[-1])]
+        between = blank[bisect_left(starts, before.at) : last] or blank[last : last + 1] or blank[-1:]
         eager = [one for one in between if one.charging] or [one for one in between if one.charging is None] or between
         shares = _shared(after.wh - before.wh, [one.lasts for one in eager])
         taken |= {one: taken.get(one, Decimal(0)) for one in between}

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from fractions import Fraction
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.domain.cutting import Part, parts
 from gateway.domain.restrictions import asks_the_clock
@@ -78,7 +78,10 @@ def bill(tariff: Tariff | None, stretches: Sequence[Stretch], time_zone: str, ex
 
 def _zone(elements: Iterable[TariffElement], time_zone: str) -> tzinfo:
     asked = any(each.restrictions and asks_the_clock(each.restrictions) for each in elements)
-    return ZoneInfo(time_zone) if asked else UTC
+    try:
+        return ZoneInfo(time_zone) if asked else UTC
+    except (ValueError, OSError) as problem:  # a path, or a continent: no zone either
+        raise ZoneInfoNotFoundError(time_zone) from problem
 
 
 def _in_whole_seconds(stretch: Stretch) -> Stretch:

@@ -97,9 +97,10 @@ def _in_time(
 ) -> Iterator[Fraction]:
     if stretch.end > stretch.start:
         lengths = {length for each in restrictions for length in (each.min_duration, each.max_duration)}
-        moments = {began + timedelta(seconds=length) for length in lengths if length is not None}
-        for moment in moments.union(_clock_moments(restrictions, stretch.start, stretch.end, zone)):
-            yield seconds(moment - stretch.start) / seconds(stretch.end - stretch.start)
+        passed = {length - seconds(stretch.start - began) for length in lengths if length is not None}
+        moments = _clock_moments(restrictions, stretch.start, stretch.end, zone)
+        for passing in passed.union(seconds(moment - stretch.start) for moment in moments):
+            yield passing / seconds(stretch.end - stretch.start)
 
 
 def asks_the_clock(restrictions: TariffRestrictions) -> bool:

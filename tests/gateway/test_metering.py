@@ -175,3 +175,11 @@ def test_what_was_told_of_a_running_charge_stays_true(raw) -> None:
         after = periods(done_, False)
         assert after[: len(before)] == before
         before = after
+
+
+def test_a_day_of_readings_a_few_seconds_apart_is_measured_in_one_go() -> None:
+    # Looking through all stretches for each reading would take minutes, and every other station would wait for it.
+    messages = [told(number / 10, number) for number in range(10_000)]
+    found = stretches(messages, messages[0].at, messages[-1].at)
+    assert len(found) == 9_999
+    assert sum(one.energy for one in found) == energy(messages)

@@ -298,10 +298,15 @@ def test_a_session_in_which_nothing_was_done_costs_nothing() -> None:
     assert cost(tariff(element(component("FLAT", 1))), []) == 0
 
 
-def test_a_zone_that_there_is_not_is_no_reason_to_guess_the_time() -> None:
+@pytest.mark.parametrize("zone", ["Not/AZone", "Europe", "/etc/localtime", "../UTC", ""])
+def test_a_zone_that_there_is_not_is_no_reason_to_guess_the_time(zone: str) -> None:
     with pytest.raises(ZoneInfoNotFoundError):
-        bill(per_hour(start_time="10:00"), session(MONDAY, (CHARGED, 1, 0)), "Not/AZone")
-    assert cost(per_hour(), session(MONDAY, (CHARGED, 1, 0)), "Not/AZone") == 1
+        bill(per_hour(start_time="10:00"), session(MONDAY, (CHARGED, 1, 0)), zone)
+    assert cost(per_hour(), session(MONDAY, (CHARGED, 1, 0)), zone) == 1
+
+
+def test_a_duration_that_no_calendar_has_is_as_good_as_none() -> None:
+    assert minutes_in("2025-03-03T12:00", 60, min_duration=0, max_duration=10**15) == 60
 
 
 def test_a_stretch_does_not_end_before_it_starts() -> None:
