@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 
 from gateway.simulators.emsp import SimulatedEmsp
 from gateway.simulators.station import SimulatedStation
@@ -20,7 +20,7 @@ from workers.demo.scenery import EMSP, LOCATION, OPERATOR_TOKEN, TOKEN_IN, Spoil
 #: Seconds until a callback, a push or a quiet connector is given up on.
 PATIENCE = 35.0
 #: How long a reservation is held: one that is to be used, and one that nobody comes for.
-LONG, SHORT = timedelta(minutes=30), timedelta(seconds=5)
+LONG, SHORT = timedelta(minutes=30), timedelta(seconds=6)
 
 #: What each command is called at the stations.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +70,8 @@ class Journey:
             await self._expire()
         except Spoiled as problem:
             self.problems.append(str(problem))
+        except (ClientError, TimeoutError) as problem:
+            self.problems.append(f"OCPP {self.stand.ocpp}: the gateway could not be asked: {problem!r}")
 
     def fates(self) -> list[Fate]:
         return [self._fate(ending) for ending in ENDINGS]
@@ -91,14 +93,10 @@ class Journey:
     async def _withdraw(self) -> None:
         """The CPO cancels it with the operator API."""
         await self._reserve(WITHDRAWN, LONG)
-        reference, url = WITHDRAWN.reference(self.stand), f"{self.api}/operator/v1/reservations"
-        async with ClientSession(headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}) as client:
-            async with client.get(url, params={"station": self.stand.station}) as answer:
-                listed = (await answer.json())["items"]
-            number = next(one["number"] for one in listed if one["reservation_id"] == reference)
-            async with client.post(f"{url}/{number}/cancel", json={"reason": "Works on the grid."}) as answer:
-                if answer.status >= 400:
-                    raise Spoiled(f"The CPO could not cancel {reference}: {await answer.text()}")
+        listed = await self._as_operator("GET", f"reservations?station={self.stand.station}")
+        known = {one["reservation_id"]: one["number"] for one in listed["items"]}
+        number = known[WITHDRAWN.reference(self.stand)]
+        await self._as_operator("POST", f"reservations/{number}/cancel", {"reason": "Works on the grid."})
         await self._settled(WITHDRAWN)
 
     async def _expire(self) -> None:
@@ -119,6 +117,13 @@ class Journey:
 
     async def _settled(self, ending: Ending) -> None:
         await self._until("end", lambda: self._fate(ending).is_settled)
+
+    async def _as_operator(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Any:
+        headers, url = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}, f"{self.api}/operator/v1/{path}"
+        async with ClientSession(headers=headers) as client, client.request(method, url, json=body) as answer:
+            if answer.status >= 400:
+                raise Spoiled(f"The operator API refuses {method} {path}: {await answer.text()}")
+            return await answer.json()
 
     def _fate(self, ending: Ending) -> Fate:
         return fate(self.emsp, self.stand, ending)
