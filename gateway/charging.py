@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -16,6 +16,10 @@ from gateway.store import transactions
 from gateway.store.statements import take_number
 from ocpi.types import fold
 from ocpp_bridge.events import READINGS, Phase, TransactionChanged
+
+#: A clock that was never set says 1970, and one that was set wrong another year: a moment that is older than what a
+#: station keeps to itself, or still to come, is taken for that of its arrival.
+_OLDEST, _AHEAD = timedelta(days=90), timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,10 @@ def _start_key(station: str, event: TransactionChanged) -> str:
 
 def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> RowMapping:
     """The Session that was waiting for this transaction, or a new one."""
-    at = event.at or now
     row: dict[str, Any] = {
         "transaction_id": event.transaction_id or str(take_number(db, "transaction")),
         "start_key": _start_key(station, event) if event.transaction_id is None else None,
-        "start_date_time": at,
+        "start_date_time": _believed(event.at, now),
     }
     held, waiting = ownership.claimed(db, station, event, now)
     where = sessions.whereabouts(db, station, event.evse, event.connector)
@@ -147,7 +150,7 @@ def _final(row: RowMapping) -> bool:
 
 def _note(db: Connection, known: RowMapping, event: TransactionChanged, now: datetime) -> bool:
     """Keep the message; False when it was told before, or comes after the Session was closed, which nothing changes."""
-    at = event.at or max((one.at for one in event.readings if one.at), default=now)
+    at = _believed(event.at or max((one.at for one in event.readings if one.at), default=None), now)
     row = {
         "session": known["id"],
         "key": _message_key(event),
@@ -164,10 +167,14 @@ def _note(db: Connection, known: RowMapping, event: TransactionChanged, now: dat
     return transactions.note(db, row) and not _final(known)
 
 
+def _believed(told: datetime | None, now: datetime) -> datetime:
+    return told if told is not None and now - _OLDEST <= told <= now + _AHEAD else now
+
+
 def _message_key(event: TransactionChanged) -> str:
     """2.x numbers its messages; 1.6 begins and ends once, and says the same again in the same words."""
-    if event.seq is not None:
-        return f"seq {event.seq}"
+    if event.seq is not None:  # a station that cannot count is still heard to begin and to end
+        return f"seq {event.seq} {event.phase}"
     if event.phase is not Phase.UPDATED:
         return event.phase
     return hashlib.sha256(repr((event.at, event.readings)).encode()).hexdigest()
@@ -178,7 +185,7 @@ def _measure(db: Connection, known: RowMapping, event: TransactionChanged, rules
     told = transactions.messages(db, known["id"])
     changed: dict[str, Any] = {"kwh": metering.energy(told)}
     if event.phase is Phase.STARTED and event.at is not None:
-        changed["start_date_time"] = min(event.at, known["start_date_time"])
+        changed["start_date_time"] = min(_believed(event.at, now), known["start_date_time"])
     ended = next((one.at for one in told if one.phase is Phase.ENDED), None)
     if ended is not None:
         changed["end_date_time"] = ended

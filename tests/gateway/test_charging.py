@@ -108,6 +108,7 @@ def test_a_transaction_ends_once_and_stays_ended(indoors: Indoors, brought) -> N
 
 def test_the_end_may_be_told_before_the_beginning(indoors: Indoors, modern) -> None:
     partner, _, station = modern
+    indoors.pass_(hours=1)
     new(indoors, station, Phase.ENDED, 2, at=START + timedelta(hours=1), meter_wh=9000.0)
     new(indoors, station, Phase.UPDATED, 1, at=START + timedelta(minutes=30), meter_wh=5000.0)
     new(indoors, station, Phase.STARTED, 0, at=START, meter_wh=1000.0, evse=1, connector=1, id_token=CARD)
