@@ -10,9 +10,10 @@ from gateway.cdrs import NotPossible
 from gateway.cli.opening import Data, Json, Refused, reading, writing
 from gateway.cli.partner import find
 from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table, tell_title
+from gateway.domain.lifecycle import SessionState
 from gateway.house import utc_now
 from gateway.store import cdrs as table
-from gateway.store import partners
+from gateway.store import partners, sessions
 
 app = typer.Typer(help="CDRs, and what is credited.", no_args_is_help=True)
 
@@ -84,6 +85,32 @@ def credit(
     say(f"CDR {row['cdr_id']} is taken back by {credit_id}.")
     if again:
         say(f"CDR {new_id} is made instead." if new_id else "No CDR is made instead: nothing is to be paid.")
+
+
+@app.command()
+def make(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The Session's id.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Make the CDR of a Session that is over and has none: the log said why it could not be made then."""
+    with writing(data) as house:
+        row = sessions.by_session_id(house.db, session)
+        if row is None:
+            raise Refused(f"There is no Session {session}.")
+        if row["state"] != SessionState.COMPLETED:
+            raise Refused(f"Session {session} is {row['state']}: only a COMPLETED one has a CDR.")
+        known = {one["cdr_id"] for one in table.of_session(house.db, row["id"])}
+        cdrs.settle(house.db, row["id"], utc_now())
+        made = [one["cdr_id"] for one in table.of_session(house.db, row["id"]) if one["cdr_id"] not in known]
+    if json:
+        tell_json({"made": made})
+    elif made:
+        say(f"CDR {made[0]} is made.")
+    else:
+        say(
+            "It has its CDR already." if known else "No CDR is made: nothing is to be paid, or nobody's place or token."
+        )
 
 
 def _id(db: Connection, cdr_pk: int | None) -> str | None:

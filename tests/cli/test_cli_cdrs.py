@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
+from gateway.store import rows
 from tests.cli.conftest import Operator
 from tests.support.charges import Driver, driver
 from tests.support.indoors import Indoors
@@ -84,3 +86,20 @@ def test_what_cannot_be_taken_back_is_said(operator: Operator, billed: str, cdr:
 @pytest.mark.parametrize("reason", ["", " ", "x" * 256, "two\nlines"])
 def test_a_reason_fits_into_a_remark(operator: Operator, billed: str, reason: str) -> None:
     assert "--reason" in operator.hears("cdrs", "credit", billed, "--reason", reason)
+
+
+def test_one_that_could_not_be_made_is_made_later(operator: Operator, there: Driver, billed: str) -> None:
+    there.asks_to_start()
+    sealed = there.indoors.rows("session")[0]["tariff"]
+    broken = there.indoors.rows("session")[-1]["session_id"]
+    spoil = update(rows.session).where(rows.session.c.session_id == broken)
+    there.indoors.run(lambda db: db.execute(spoil.values(tariff={"id": "no tariff"})))
+    there.charges(wh=4_000)
+    # The charge is over and its station was answered all the same.
+    assert there.indoors.rows("session", session_id=broken)[0]["state"] == "COMPLETED"
+    assert [one["id"] for one in operator.sees("cdrs", "list")] == [billed]
+    there.indoors.run(lambda db: db.execute(spoil.values(tariff=sealed)))
+    [made] = operator.sees("cdrs", "make", broken)["made"]
+    assert operator.sees("cdrs", "show", made)["body"]["total_cost"] == {"excl_vat": 1.0}
+    assert operator.does("cdrs", "make", broken) == "It has its CDR already.\n"
+    assert "There is no Session" in operator.hears("cdrs", "make", "nope")

@@ -31,7 +31,7 @@ BUILT = {
     "commands": {"list", "show", "replay"},
     "reservations": {"list", "show", "cancel", "make", "check"},
     "tariffs": {"list"},
-    "cdrs": {"list", "show", "credit"},
+    "cdrs": {"list", "show", "credit", "make"},
     "simulate": {"station", "emsp"},
 }
 WITHOUT_JSON = {"upgrade", "suspend", "resume", "remove", "replay", "station", "emsp"}
