@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping
 
+from gateway.authorization import owner
 from gateway.domain.connector_types import ocpp_connector_type
 from gateway.domain.evse_status import DECIDED, USABLE
 from gateway.domain.ledger import CheckStatus, Kept, Spot, check, held_up
@@ -41,17 +42,27 @@ def types_at(db: Connection, station: str, evse: int | None, connector: int | No
     return next((spot.connector_types for spot in _spots(db, station) if spot.number == number), frozenset())
 
 
-def taken(db: Connection, station: str, order: RequestStart, now: datetime) -> str:
-    """Why a start is certain to be refused; empty when it is not certain, and the station's word counts."""
+def taken(db: Connection, station: str, command_id: int, order: RequestStart, now: datetime) -> str:
+    """Why a start is certain to be refused; empty when it is not certain, and the station's word counts.
+
+    Two eMSPs may name one card: the station would let both use the reservation, but it is one's (P4).
+    """
     group = order.group.value if order.group is not None else None
     there = [held for held in reservations.held_at(db, station, now) if _is_there(held, order)]
-    mine = any(_as_kept(held).is_for(order.id_token.value, group) for held in there)
+    asking = commands.by_id(db, command_id)
+    open_to = (None, owner(asking) if asking is not None else None)
+    mine = any(_as_kept(held).is_for(order.id_token.value, group) and _whose(held) in open_to for held in there)
     if not mine and not all(_is_in_doubt(db, held) for held in there):
         return "The EVSE is reserved for somebody else."
     for begun in transactions.pending(db, station, now):
         if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
             return "Somebody else is about to charge at the EVSE."
     return ""
+
+
+def _whose(held: RowMapping) -> tuple[int, str] | None:
+    """(connection, folded party); None: the CPO's own."""
+    return None if held["partner"] is None else (held["partner"], held["party_key"])
 
 
 def _is_in_doubt(db: Connection, held: RowMapping) -> bool:

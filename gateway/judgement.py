@@ -185,7 +185,9 @@ def _reserved_at(bench: Bench, command: StartSession, location: int) -> At | Non
         token, group = _station_tokens(bench, command.token, station)
         names = [token.value] + ([group.value] if group else [])
         for held in reservations.live_for_token(bench.db, station, names):
-            if held["evse"] in uids and held["state"] == ReservationState.ACTIVE:
+            whose = held["partner"], held["party_key"]
+            mine = whose == (bench.asked.partner.id, bench.asked.parties.emsp.key)  # two eMSPs may name one card
+            if mine and held["evse"] in uids and held["state"] == ReservationState.ACTIVE:
                 return At(command.location_id, uids[held["evse"]])
     return None
 

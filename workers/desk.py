@@ -100,7 +100,7 @@ def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | N
         if not isinstance(found.order, RequestStart):
             break
         concluded += _judged(db, station, rules)
-        if not (why := taken(db, station, found.order, utc_now())):
+        if not (why := taken(db, station, found.id, found.order, utc_now())):
             break
         give_back(db, found.id, Answer(ending=Ending.NOT_SENT, status=TAKEN, detail=why), utc_now())
         concluded.append(found.id)

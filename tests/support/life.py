@@ -306,7 +306,7 @@ class House:
             if not isinstance(found.order, RequestStart):
                 break
             concluded += self._judged(db, station)
-            if not (why := taken(db, station, found.order, self.now)):
+            if not (why := taken(db, station, found.id, found.order, self.now)):
                 break
             give_back(db, found.id, Answer(ending=Ending.NOT_SENT, status=TAKEN, detail=why), self.now)
             concluded.append(found.id)
