@@ -21,12 +21,19 @@ def claimed(
 ) -> tuple[RowMapping | None, RowMapping | None]:
     """The reservation that this transaction uses up, and the Session that waited for it."""
     held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
+    if held is not None and waiting is not None and event.remote_start_id is not None and not _of_one(held, waiting):
+        held = None  # two eMSPs name one card: it is whose start it answers
     if held is not None:
         waiting = transactions.of_reservation(db, held["id"]) or waiting
     used = held["id"] if held is not None else waiting["reservation"] if waiting is not None else None
     if used is not None:
         reservations.used(db, used, now)
     return held, waiting
+
+
+def _of_one(held: RowMapping, waiting: RowMapping) -> bool:
+    """The CPO's own reservations are for any eMSP's card."""
+    return held["partner"] is None or (held["partner"], held["party_key"]) == authorization.owner(waiting)
 
 
 def _awaited(db: Connection, station: str, event: TransactionChanged, now: datetime) -> RowMapping | None:

@@ -141,7 +141,8 @@ def _told_of(db: Connection, presented: IdToken, known: Sequence[RowMapping]) ->
     for row in tokens.find_tokens(db, presented.value, type_) if type_ else ():
         token = Token.model_validate(row["body"])
         found.setdefault((row["partner"], token.owner.key), _of(db, row["partner"], token, whitelist.judge(token)))
-    return list(found.values())
+    # What a station remembers of an eMSP outlives the connection to it, except for its reservations.
+    return [one for one in found.values() if one.partner.state == PartnerState.ACTIVE or one.held is not None]
 
 
 def _brought(db: Connection, row: RowMapping, held: RowMapping | None) -> Candidate:
