@@ -83,9 +83,10 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         row |= where if (event.evse, event.connector) != (None, None) else {}
         row |= _price_where(db, waiting, row, now)
         row |= ownership.of_presented_card(db, waiting, event, now)
-        table.become(db, waiting["id"], SessionState.ACTIVE, now, **row)
-        sessions.tell(db, waiting["id"], rules, now)
-        return table.by_pk(db, waiting["id"])
+        if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
+            sessions.tell(db, waiting["id"], rules, now)
+            return table.by_pk(db, waiting["id"])
+    # Nobody waited for it, or another process gave up waiting in this very moment.
     owner = ownership.owner(db, station, event, held, now)
     session_pk = sessions.add(db, where | row | owner | {"state": SessionState.ACTIVE}, rules, now)
     return table.by_pk(db, session_pk)

@@ -16,6 +16,8 @@ from ocpp_bridge.saying import stated
 
 #: Components whose AvailabilityState is that of a connector, or of all connectors of an EVSE (H01.FR.20).
 PLACES = ("connector", "evse")
+#: Of a transaction's id, which has 36 characters at most; one that has more is kept as far as it tells two apart.
+LONGEST_ID = 255
 PHASES = {phase.casefold(): phase for phase in Phase}
 #: NoTransaction is 2.1's (H03.FR.11); a station that says it earlier is understood.
 RESERVATION_UPDATES = (*ReservationUpdateStatusEnumType, "NoTransaction")
@@ -47,7 +49,7 @@ async def _transaction_event(desk: Desk, station: str, payload: dict[str, Any]) 
         raise Malformed("OccurrenceConstraintViolation", "A TransactionEvent needs a transactionId.")
     event = TransactionChanged(
         phase=_phase(payload),
-        transaction_id=text(info, "transactionId"),
+        transaction_id=text(info, "transactionId")[:LONGEST_ID],
         at=moment(payload, "timestamp"),
         seq=whole(payload, "seqNo"),
         evse=whole(evse, "id"),

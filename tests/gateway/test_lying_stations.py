@@ -1,26 +1,20 @@
-"""Stations whose clock, counter or meter says what cannot be: the damage stays with them."""
+"""Stations whose clock or counter says what cannot be, or that speak in the wrong moment."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.event import listens_for
 
 from gateway import charging
 from ocpp_bridge.events import Phase, Reading, TransactionChanged
-from tests.support.charges import driver
-from tests.support.indoors import START, Indoors
+from ocpp_bridge.orders import RequestStart
+from tests.support.charges import CARD, driver
+from tests.support.indoors import START, Indoors, token_body
 from tests.support.tariffs import element
 
 HOUR = element(("TIME", 2), start_time="08:00", end_time="20:00")
-
-
-@pytest.fixture
-def indoors(tmp_path: Path) -> Iterator[Indoors]:
-    made = Indoors(f"sqlite:///{tmp_path / 'gateway.db'}")
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("year", [1, 1970, 2000, 2027, 9999])
@@ -59,3 +53,23 @@ def test_a_station_that_does_not_count_is_heard_to_end(indoors: Indoors) -> None
     [session] = indoors.rows("session")
     assert (session["state"], session["kwh"]) == ("COMPLETED", 5)
     assert session["start_date_time"] > START
+
+
+def test_a_start_that_another_process_gives_up_in_this_very_moment_is_charged_all_the_same(indoors: Indoors) -> None:
+    partner = indoors.partner()
+    location, station = indoors.one_evse("ocpp2.0.1")
+    indoors.start(partner, location, token=token_body(partner.party, CARD.value, "RFID"))
+    start = indoors.next(station).order
+    assert isinstance(start, RequestStart)
+    told = {"transaction_id": "T", "at": indoors.now, "evse": 1, "id_token": CARD}
+    event = TransactionChanged(phase=Phase.STARTED, seq=0, remote_start_id=start.remote_start_id, **told)
+    with indoors.db() as db:
+
+        @listens_for(db, "before_cursor_execute")
+        def lapse(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+            if statement.startswith("UPDATE session"):
+                cursor.execute("UPDATE session SET state = 'INVALID' WHERE state = 'PENDING'")
+
+        charging.transaction(db, station, event, indoors.rules, indoors.now)
+    states = [(row["partner"], row["state"], row["transaction_id"]) for row in indoors.rows("session")]
+    assert states == [(partner.id, "INVALID", None), (partner.id, "ACTIVE", "T")]

@@ -1,8 +1,5 @@
 """One card that two eMSPs call theirs: neither gets what the other has."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import update
 
@@ -17,13 +14,6 @@ from ocpp_bridge.events import Phase, TransactionChanged
 from ocpp_bridge.orders import RequestStart
 from tests.support.charges import CARD
 from tests.support.indoors import Indoors, token_body
-
-
-@pytest.fixture
-def indoors(tmp_path: Path) -> Iterator[Indoors]:
-    made = Indoors(f"sqlite:///{tmp_path / 'gateway.db'}")
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("named", ["E1", None])

@@ -403,6 +403,12 @@ async def test_2_x_a_transaction_event_of_no_transaction_is_refused(desk, versio
 
 
 @pytest.mark.parametrize("version", TWO)
+async def test_2_x_an_id_that_is_far_too_long_is_kept_as_far_as_there_is_room(desk, version):
+    await hear(desk, version, "TransactionEvent", {**EVENT, "transactionInfo": {"transactionId": "x" * 300}})
+    assert desk.event.transaction_id == "x" * 255
+
+
+@pytest.mark.parametrize("version", TWO)
 async def test_2_x_a_token_without_text_is_told_by_its_type(desk, version):
     await hear(desk, version, "TransactionEvent", {**EVENT, "idToken": {"idToken": "", "type": "NoAuthorization"}})
     assert desk.event.id_token == IdToken(value="", type="NoAuthorization")
