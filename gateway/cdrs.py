@@ -67,8 +67,12 @@ def session_cost(db: Connection, row: RowMapping, done: Sequence[Stretch]) -> Pr
     held = _reservation(db, row)
     if row["state"] == SessionState.COMPLETED and not _is_due(db, row, held):
         return Price(excl_vat=Decimal(0), incl_vat=Decimal(0))
-    tariff = Tariff.model_validate(row["tariff"])
-    return _billed(tariff, done, place["time_zone"], expired=_has_expired(row, held)).total_cost
+    try:
+        tariff = Tariff.model_validate(row["tariff"])
+        return _billed(tariff, done, place["time_zone"], expired=_has_expired(row, held)).total_cost
+    except ValueError as problem:  # one that cannot be priced keeps its partner from none of the others
+        log.error("what a Session costs cannot be told", session_id=row["session_id"], problem=repr(problem))
+        return None
 
 
 def usage(db: Connection, row: RowMapping, until: datetime) -> list[Stretch]:

@@ -438,6 +438,15 @@ def test_one_that_is_not_billed_shows_that_it_costs_nothing(indoors: Indoors) ->
     assert told.total_cost.excl_vat == 0
 
 
+def test_a_session_that_cannot_be_priced_is_told_without_a_cost_beside_the_others(indoors: Indoors) -> None:
+    there = driver(indoors, element(("ENERGY", 1e290)))
+    for wh in (10_000, 10**14):
+        there.asks_to_start()
+        there.charges(wh=wh)
+    _, told = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    assert [one.total_cost is None for one in told] == [False, True]
+
+
 def test_a_time_zone_that_nobody_knows_is_taken_for_utc(indoors: Indoors) -> None:
     there = driver(indoors, element(("FLAT", 1), start_time="12:00", end_time="12:30"))
     body = indoors.rows("location")[0]["body"] | {"time_zone": "Europe/Nowhere"}
