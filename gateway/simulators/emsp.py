@@ -31,6 +31,10 @@ class Callback(Received):
         return self.path.partition("/callbacks/")[2]
 
 
+#: Seconds that the event loop needs at most to make a connection of a socket.
+_ACCEPTING = 0.02
+
+
 class SimulatedEmsp:
     """``async with`` it, or ``start`` and ``stop`` it; ``callbacks`` is everything it received, in order."""
 
@@ -76,6 +80,10 @@ class SimulatedEmsp:
         if self._session is not None:
             await self._session.close()
         if self._runner is not None:
+            for site in self._runner.sites:
+                await site.stop()
+            # What was accepted in that moment is a connection only now, and is closed with the others.
+            await asyncio.sleep(_ACCEPTING)
             await self._runner.cleanup()
 
     def url_for(self, name: str) -> str:
