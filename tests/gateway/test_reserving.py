@@ -261,6 +261,10 @@ def test_an_evse_that_is_out_of_order_makes_a_global_reservation_need_the_other(
     assert indoors.run(holding.held_up_at, station, indoors.now) == set()
 
 
+#: A command of the party whose reservation, or charge, it is.
+FIRST = 1
+
+
 def start_for(token: str, group: str | None = None, connector: int | None = 1) -> RequestStart:
     parent = IdToken(value=group) if group else None
     return RequestStart(id_token=IdToken(value=token), group=parent, remote_start_id=1, connector=connector)
@@ -270,13 +274,13 @@ def test_a_start_is_certain_to_be_refused_only_at_an_evse_that_is_anothers(indoo
     partner, _, station = held
     row = indoors.reservation()
     taken = "The EVSE is reserved for somebody else."
-    assert indoors.run(holding.taken, station, start_for("X"), indoors.now) == taken
-    assert indoors.run(holding.taken, station, start_for(row["id_token"].lower()), indoors.now) == ""
-    assert indoors.run(holding.taken, station, start_for("X", connector=2), indoors.now) == ""
-    assert indoors.run(holding.taken, station, start_for("X", connector=None), indoors.now) == ""
-    assert indoors.run(holding.taken, station, start_for("X"), row["expiry_date"]) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) == taken
+    assert indoors.run(holding.taken, station, FIRST, start_for(row["id_token"].lower()), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X", connector=2), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X", connector=None), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), row["expiry_date"]) == ""
     indoors.cancel(partner)  # on its way: nobody knows any more
-    assert indoors.run(holding.taken, station, start_for("X"), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) == ""
 
 
 def test_another_of_the_group_may_be_started(indoors: Indoors) -> None:
@@ -286,8 +290,8 @@ def test_another_of_the_group_may_be_started(indoors: Indoors) -> None:
     indoors.ask(partner, "RESERVE_NOW", body)
     indoors.next(station)
     group = indoors.reservation()["group_id_token"]
-    assert indoors.run(holding.taken, station, start_for("X", group.lower()), indoors.now) == ""
-    assert indoors.run(holding.taken, station, start_for("X"), indoors.now) != ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X", group.lower()), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) != ""
 
 
 def test_who_may_still_plug_in_has_the_evse_until_the_time_for_it_is_over(indoors: Indoors) -> None:
@@ -295,9 +299,9 @@ def test_who_may_still_plug_in_has_the_evse_until_the_time_for_it_is_over(indoor
     indoors.start(partner, location)
     mine = indoors.next(station).order.id_token.value
     about = "Somebody else is about to charge at the EVSE."
-    assert indoors.run(holding.taken, station, start_for("X"), indoors.now) == about
-    assert indoors.run(holding.taken, station, start_for(mine), indoors.now) == ""
-    assert indoors.run(holding.taken, station, start_for("X"), indoors.now + timedelta(hours=1)) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) == about
+    assert indoors.run(holding.taken, station, FIRST, start_for(mine), indoors.now) == ""
+    assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now + timedelta(hours=1)) == ""
 
 
 # Lost reservations (1.6 has no word for them)
