@@ -7,15 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from gateway import ownership, sessions, stopping
+from gateway import authorization, ownership, sessions, stopping
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
+from gateway.each import each
 from gateway.house import Rules
 from gateway.store import sessions as table
 from gateway.store import transactions
 from gateway.store.statements import take_number
 from ocpi.types import fold
 from ocpp_bridge.events import READINGS, Phase, TransactionChanged
+from ocpp_bridge.orders import IdToken
 
 #: A clock that was never set says 1970, and one that was set wrong another year: a moment that is older than what a
 #: station keeps to itself, or still to come, is taken for that of its arrival.
@@ -47,34 +49,43 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
 
 def close(db: Connection, rules: Rules, now: datetime) -> None:
     """Transactions that ended are closed without the messages that never came."""
-    for session_pk in transactions.to_close(db, now):
+
+    def end(session_pk: int) -> None:
         row = table.by_pk(db, session_pk)
         sessions.complete(db, session_pk, row["end_date_time"] or now, rules, now)
+
+    each(db, "a Session cannot be closed", transactions.to_close(db, now), end)
 
 
 def _known(db: Connection, station: str, event: TransactionChanged) -> RowMapping | None:
     if event.transaction_id is not None:
         return transactions.by_id(db, station, event.transaction_id)
     if event.phase is Phase.STARTED:
-        return transactions.by_start_key(db, _start_key(station, event))
+        return transactions.by_start_key(db, _start_key(db, station, event))
     # A 1.6 station that never got an id sends -1: only the connector tells, where it leaves no doubt.
     running = transactions.running_at(db, station, event.evse, event.connector)
     return running[0] if len(running) == 1 else None
 
 
-def _start_key(station: str, event: TransactionChanged) -> str:
-    """1.6: a StartTransaction that is told again is the same in all of these (1.6 §4.8)."""
+def _start_key(db: Connection, station: str, event: TransactionChanged) -> str:
+    """1.6: a StartTransaction that is told again is the same in all of these (1.6 §4.8).
+
+    Without a time, what has ended already is not told again.
+    """
     token = event.id_token.value if event.id_token else ""
     meter = event.register_wh
     told = (station, event.connector, fold(token), event.at and event.at.isoformat(), meter and str(meter))
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    key = hashlib.sha256(repr(told).encode()).hexdigest()
+    while event.at is None and (before := transactions.by_start_key(db, key)) is not None and _final(before):
+        key = hashlib.sha256(f"{key} {before['session_id']}".encode()).hexdigest()
+    return key
 
 
 def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> RowMapping:
     """The Session that was waiting for this transaction, or a new one."""
     row: dict[str, Any] = {
         "transaction_id": event.transaction_id or str(take_number(db, "transaction")),
-        "start_key": _start_key(station, event) if event.transaction_id is None else None,
+        "start_key": _start_key(db, station, event) if event.transaction_id is None else None,
         "start_date_time": _believed(event.at, now),
     }
     held, waiting = ownership.claimed(db, station, event, now)
@@ -86,16 +97,29 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
             sessions.tell(db, waiting["id"], rules, now)
             return table.by_pk(db, waiting["id"])
+    _doubt_others(db, station, event, rules, now)
     # Nobody waited for it, or another process gave up waiting in this very moment.
     owner = ownership.owner(db, station, event, held, now)
     session_pk = sessions.add(db, where | row | owner | {"state": SessionState.ACTIVE}, rules, now)
     return table.by_pk(db, session_pk)
 
 
+def _doubt_others(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> None:
+    """Where a transaction begins no other runs: the end of one that seems to was lost, or is still to come."""
+    spot = (event.evse, event.connector)
+    running = transactions.running_at(db, station, *spot) if spot != (None, None) else []
+    for one in running:
+        if (one["station_evse"], one["station_connector"]) == spot and one["end_date_time"] is None:
+            ended = transactions.last_told(db, one["id"]) or now
+            closes = now + rules.settings.transaction_patience
+            table.change(db, one["id"], now, end_date_time=ended, closes_at=closes)
+
+
 def _go_on(
     db: Connection, known: RowMapping, event: TransactionChanged, rules: Rules, now: datetime
 ) -> tuple[RowMapping, list[int]]:
     """2.x tells token, EVSE, reservation and remoteStartId just once each, in whichever message it knows them."""
+    news = event.evse is not None and (known["station_evse"], known["station_connector"]) == (None, None)
     event = _placed(event, known)
     if _final(known):
         return known, []
@@ -107,7 +131,13 @@ def _go_on(
         if owner:
             table.change(db, known["id"], now, **owner, **sessions.price(db, {**known, **owner}, now))
             sessions.tell(db, known["id"], rules, now)
-    if known["station_evse"] is None and known["station_connector"] is None and event.evse is not None:
+    elif known["reservation"] is None and (event.reservation is not None or news):
+        held, waiting = ownership.claimed(db, known["station"], _as_begun(event, known), now)
+        if waiting is not None and authorization.owner(waiting) == authorization.owner(known):
+            return _joined(db, known, waiting, event, rules, now)
+        if held is not None:
+            table.change(db, known["id"], now, reservation=held["id"])
+    if news:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
         table.change(db, known["id"], now, **place | _price_where(db, known, place, now))
         sessions.tell(db, known["id"], rules, now)
@@ -117,17 +147,47 @@ def _go_on(
 def _joined(
     db: Connection, known: RowMapping, waiting: RowMapping, event: TransactionChanged, rules: Rules, now: datetime
 ) -> tuple[RowMapping, list[int]]:
-    """A cable came before the driver was known: the partner's Session is the transaction that runs already."""
+    """A cable came before the driver was known, or the driver before the reservation: the Session that waited is it.
+
+    One that its partner may have been told of already is INVALID; one that nobody knows of is no more.
+    """
     told = {name: known[name] for name in ("transaction_id", "start_key", "start_date_time")}
     if (known["station_evse"], known["station_connector"]) != (None, None):
         told |= {name: known[name] for name in _PLACE}
         told |= _price_where(db, waiting, told, now)
-    transactions.take_over(db, known["id"], waiting["id"])
-    told |= ownership.of_presented_card(db, waiting, event, now)
-    table.become(db, waiting["id"], SessionState.ACTIVE, now, **told)
+    told |= ownership.of_presented_card(db, waiting, _as_begun(event, known), now)
+    try:
+        with db.begin_nested():
+            _hand_over(db, known, waiting["id"], rules, now)
+            if not table.become(db, waiting["id"], SessionState.ACTIVE, now, **told):
+                raise _GivenUp
+    except _GivenUp:  # by another process, in this very moment
+        return known, []
     sessions.tell(db, waiting["id"], rules, now)
     joined = table.by_pk(db, waiting["id"])
     return joined, stopping.begun(db, joined, rules, now)
+
+
+class _GivenUp(Exception):
+    """Nobody waits any more."""
+
+
+def _hand_over(db: Connection, known: RowMapping, to_pk: int, rules: Rules, now: datetime) -> None:
+    """The transaction's messages are the other Session's, and it is free to have its id."""
+    transactions.hand_over(db, known["id"], to_pk)
+    if known["partner"] is None:
+        transactions.forget(db, known["id"])
+        return
+    nameless = {"transaction_id": None, "start_key": None, "end_date_time": now}
+    table.become(db, known["id"], SessionState.INVALID, now, **nameless)
+    sessions.tell(db, known["id"], rules, now)
+
+
+def _as_begun(event: TransactionChanged, known: RowMapping) -> TransactionChanged:
+    """2.x names the token once: it is still the one that was presented."""
+    if event.id_token is not None or known["token_key"] is None:
+        return event
+    return replace(event, id_token=IdToken(value=known["token_key"]))
 
 
 def _price_where(db: Connection, known: RowMapping, place: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway import errands, replacing, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
+from gateway.each import each
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, stations, topology
 from ocpi.commands import CommandResultType, CommandType
@@ -57,9 +58,13 @@ def clean(db: Connection, rules: Rules, now: datetime, station: str | None = Non
 
 def expire(db: Connection, rules: Rules, now: datetime) -> None:
     """What has expired, the station's clock granted its grace, is over whether the station says so or not."""
-    for reservation_id in reservations.expired(db, now - rules.settings.reservation_grace):
+
+    def end(reservation_id: int) -> None:
         if not _is_about_to_be_used(db, reservation_id, rules, now):
             _end(db, reservation_id, ReservationState.EXPIRED, rules, now)
+
+    overdue = reservations.expired(db, now - rules.settings.reservation_grace)
+    each(db, "a reservation cannot expire", overdue, end)
 
 
 def _is_about_to_be_used(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> bool:

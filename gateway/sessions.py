@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 from gateway import cdrs
 from gateway.domain import metering
 from gateway.domain.lifecycle import ReservationState, SessionState
+from gateway.each import each
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
 from gateway.store import reservations as ledger
@@ -79,9 +80,12 @@ def started(
 
 def lapse(db: Connection, rules: Rules, now: datetime) -> None:
     """Starts that became no charge in the time that a driver has to plug in will never be billed."""
-    for session_pk in transactions.lapsed(db, now):
+
+    def give_up(session_pk: int) -> None:
         if sessions.become(db, session_pk, SessionState.INVALID, now, end_date_time=now):
             tell(db, session_pk, rules, now)
+
+    each(db, "a start cannot be given up", transactions.lapsed(db, now), give_up)
 
 
 def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, now: datetime) -> None:

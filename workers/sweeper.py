@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -10,7 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from gateway import callbacks, charging, reservations, sessions
-from gateway.house import utc_now
+from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.pushes import Pusher
 from gateway.store import commands
@@ -47,7 +48,9 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
         post = asyncio.create_task(_deliver(delivery))
         posting.add(post)
         post.add_done_callback(posting.discard)
-    errands = await office.store.write(_keep_house, office)
+    for chore in (reservations.expire, sessions.lapse, charging.close):
+        await _keep_house(office, chore)
+    errands = await office.store.write(reservations.clean, office.rules, utc_now())
     try:
         await office.dispatch([*ring, *errands])
         if ring:
@@ -71,8 +74,9 @@ async def _deliver(delivery: Coroutine[Any, Any, None]) -> None:
         log.error("partners could not be told; the next sweep tries again", problem=repr(problem))
 
 
-def _keep_house(db: Connection, office: Office) -> list[int]:
-    reservations.expire(db, office.rules, utc_now())
-    sessions.lapse(db, office.rules, utc_now())
-    charging.close(db, office.rules, utc_now())
-    return reservations.clean(db, office.rules, utc_now())
+async def _keep_house(office: Office, chore: Callable[[Connection, Rules, datetime], None]) -> None:
+    """Each chore on its own, as with commands."""
+    try:
+        await office.store.write(chore, office.rules, utc_now())
+    except Exception as problem:
+        log.error("a chore cannot be done", chore=chore.__qualname__, problem=repr(problem))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from gateway.domain.usage import Activity, Stretch
 from ocpi.sessions import CdrDimension, CdrDimensionType, ChargingPeriod
@@ -114,7 +114,7 @@ def _registers(told: Sequence[Message]) -> list[_Register]:
     readings = [(reading.at or one.at, reading) for one in told for reading in one.readings]
     known = [(at, reading.register_wh) for at, reading in readings if reading.register_wh is not None]
     if known:
-        return _rising(known)
+        return _onward(_rising(known))
     summed = Decimal(0)
     found: list[_Register] = []
     for at, reading in readings:
@@ -134,6 +134,12 @@ def _rising(known: Sequence[tuple[datetime, Decimal]]) -> list[_Register]:
             highest = wh
             found.append(_Register(at=at, wh=wh - first))
     return found
+
+
+def _onward(registers: Sequence[_Register]) -> list[_Register]:
+    """Each at the time of the one before, at the earliest: nothing is measured twice."""
+    times = accumulate((one.at for one in registers), max)
+    return [_Register(at=at, wh=one.wh) for at, one in zip(times, registers, strict=True)]
 
 
 def _clamped(register: _Register, start: datetime, end: datetime) -> _Register:

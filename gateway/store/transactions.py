@@ -89,10 +89,14 @@ def last_of_reservation(db: Connection, reservation_id: int) -> RowMapping | Non
     return db.execute(asked).mappings().first()
 
 
-def take_over(db: Connection, from_pk: int, to_pk: int) -> None:
-    """A transaction of which nobody knew whose it is turns out to be that of another Session."""
+def hand_over(db: Connection, from_pk: int, to_pk: int) -> None:
+    """A transaction turns out to be that of another Session."""
     db.execute(update(transaction_event).where(transaction_event.c.session == from_pk).values(session=to_pk))
-    db.execute(delete(session).where(session.c.id == from_pk))
+
+
+def forget(db: Connection, session_pk: int) -> None:
+    """A Session that nobody was told of, and that has nothing left."""
+    db.execute(delete(session).where(session.c.id == session_pk))
 
 
 def pending(db: Connection, station: str, now: datetime) -> Sequence[RowMapping]:

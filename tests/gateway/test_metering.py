@@ -140,6 +140,11 @@ def test_stretches_fill_the_time_and_their_energy_is_all_of_it_in_any_order(raw,
     assert min(one.energy for one in found) >= 0
 
 
+def test_readings_that_jump_back_and_forth_are_measured_once_each() -> None:
+    messages = [told(0, 0)] + [told(10 * (n % 2) + 1, n) for n in range(1, 4001)]
+    assert sum(kwh for _, _, kwh in done(messages, 60)) == energy(messages) == 4
+
+
 # What a driver sees of it
 
 

@@ -403,3 +403,81 @@ def test_a_number_that_a_station_says_for_another_emsp_s_card_is_nonsense(indoor
     Charge(indoors, station).begin(FRIEND, reservation=order.number)
     assert indoors.reservation()["state"] == "ACTIVE"
     assert {row["partner"]: row["state"] for row in indoors.rows("session")} == {1: "RESERVATION", other.id: "ACTIVE"}
+
+
+# What is told in pieces, or never
+
+
+def test_a_reservation_that_is_named_after_its_token_goes_on_in_its_own_session(indoors: Indoors) -> None:
+    """2.x TxStartPoint Authorized: token first, EVSE and reservationId with the cable."""
+    partner, _, station, order = reserve(indoors, NEW)
+    kept = only(indoors)
+    charge = Charge(indoors, station)
+    charge.tell(Phase.STARTED, 1000, id_token=CARD)
+    indoors.pass_(seconds=20)
+    charge.tell(Phase.UPDATED, evse=1, connector=1, reservation=order.number)
+    charge.end()
+    own, told = indoors.rows("session")
+    assert (own["id"], own["state"], own["kwh"], own["evse_uid"]) == (kept["id"], "COMPLETED", 5, "E1")
+    assert (told["state"], told["partner"], told["transaction_id"]) == ("INVALID", partner.id, None)
+    assert indoors.reservation()["state"] == "USED"
+
+
+def test_a_start_whose_evse_is_told_later_is_the_session_that_waits(indoors: Indoors) -> None:
+    _, _, station, _ = begin(indoors, NEW)
+    pending = only(indoors)
+    charge = Charge(indoors, station)
+    charge.tell(Phase.STARTED, 1000, id_token=CARD)
+    charge.tell(Phase.UPDATED, evse=1, connector=1)
+    states = {row["id"]: row["state"] for row in indoors.rows("session")}
+    assert states == {pending["id"]: "ACTIVE", pending["id"] + 1: "INVALID"}
+
+
+@BOTH
+def test_where_a_charge_begins_no_other_runs_any_more(indoors, subprotocol) -> None:
+    _, _, station, order = begin(indoors, subprotocol)
+    lost = Charge(indoors, station)
+    lost.begin(**remote(station, indoors, order))
+    indoors.pass_(minutes=30)
+    lost.tell(Phase.UPDATED, 4000)
+    ended = indoors.now
+    indoors.pass_(hours=3)
+    next_ = Charge(indoors, station)
+    next_.id = None if subprotocol == OLD else "TX-2"
+    next_.begin(FRIEND)
+    indoors.pass_(hours=24)
+    indoors.run(charging.close, indoors.rules, indoors.now)
+    first, second = indoors.rows("session")
+    assert (first["state"], first["end_date_time"], first["kwh"]) == ("COMPLETED", ended, 3)
+    assert second["state"] == "ACTIVE"
+
+
+def test_a_start_without_a_time_is_another_one_once_the_first_has_ended(indoors: Indoors) -> None:
+    _, station = indoors.one_evse(OLD)
+    ids = []
+    for _ in range(3):
+        charge = Charge(indoors, station)
+        charge.begin(at=None)
+        first = charge.id
+        charge.id = None
+        charge.begin(at=None)  # told again
+        assert charge.id == first
+        charge.end()
+        ids.append(first)
+    assert len(set(ids)) == 3
+
+
+def test_one_session_that_cannot_be_ended_keeps_no_other_from_its_end(indoors: Indoors) -> None:
+    spoilt, fine = (begin(indoors, OLD)[2] for _ in range(2))
+    indoors.pass_(minutes=10)
+
+    def spoil(db) -> None:
+        db.exec_driver_sql(
+            f"CREATE TRIGGER spoilt BEFORE UPDATE ON session WHEN OLD.station = '{spoilt}' "
+            "BEGIN SELECT RAISE(ABORT, 'spoilt'); END"
+        )
+
+    indoors.run(spoil)
+    indoors.run(sessions.lapse, indoors.rules, indoors.now)
+    states = {row["station"]: row["state"] for row in indoors.rows("session")}
+    assert states == {spoilt: "PENDING", fine: "INVALID"}

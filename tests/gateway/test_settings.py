@@ -147,6 +147,6 @@ def test_an_operators_token_that_is_short_or_cannot_be_sent_is_refused_and_not_r
     monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     monkeypatch.setenv("GATEWAY_OPERATOR_TOKEN", token)
-    with pytest.raises(SettingsProblem, match="^GATEWAY_OPERATOR_TOKEN is wrong: a token is 16 or more") as told:
+    with pytest.raises(SettingsProblem, match=r"^GATEWAY_OPERATOR_TOKEN is wrong: a token is 16 or more") as told:
         read_settings()
     assert not token or token not in str(told.value)

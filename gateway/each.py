@@ -1,0 +1,24 @@
+"""Each: work on many rows, in which one that fails keeps no other from its turn."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = structlog.get_logger(__name__)
+
+
+def each(db: Connection, what: str, ones: Iterable[T], work: Callable[[T], R]) -> list[R]:
+    """What ``work`` made of those that it could be done for; the log tells of the others, and of ``what``."""
+    made = []
+    for one in ones:
+        try:
+            with db.begin_nested():
+                made.append(work(one))
+        except Exception as problem:  # whatever it is, it concerns this one alone
+            log.error(what, row=one if isinstance(one, int) else None, problem=repr(problem))
+    return made
