@@ -3,15 +3,24 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlmodel import SQLModel
 
-from gateway.store import schema
+from gateway import charging
+from gateway.domain.metering import energy
+from gateway.house import Rules
+from gateway.secrets import Secrets
+from gateway.settings import Settings
+from gateway.store import rows, schema, transactions
 from gateway.store.engine import open_engine
+from ocpp_bridge.events import Phase, Reading, TransactionChanged
 
 UPGRADE = (
     "import sys; from gateway.store import schema; from gateway.store.engine import open_engine\n"
@@ -58,3 +67,61 @@ def test_two_processes_may_upgrade_at_the_same_time(engine: Engine, database_url
     assert [process.wait(60) for process in processes] == [0, 0]
     with engine.begin() as db:
         assert schema.current(db) == schema.head()
+
+
+def test_what_a_gateway_was_doing_goes_on_after_an_upgrade(engine: Engine) -> None:
+    """A running charge of the first release, with its command, its reservation and what its meter had said."""
+    with engine.begin() as db:
+        command.upgrade(schema._config(db), "0001")
+        _a_running_charge(db)
+    schema.upgrade(engine)
+    with engine.begin() as db:
+        session = db.execute(select(rows.session)).mappings().one()
+        assert (session["state"], session["kwh"], session["reservation"]) == ("ACTIVE", Decimal("2.5"), 1)
+        assert db.execute(select(rows.command.c.session)).scalar_one() == session["id"]
+        assert energy(transactions.messages(db, session["id"])) == Decimal("2.5")
+        later = Reading(at=WHEN + timedelta(hours=1), register_wh=Decimal(6000))
+        event = TransactionChanged(phase=Phase.ENDED, transaction_id="TX", at=later.at, readings=(later,))
+        rules = Rules(settings=Settings(), secrets=Secrets(b"upgrade"))
+        charging.transaction(db, "CS", event, rules, WHEN + timedelta(hours=1))
+        ended = db.execute(select(rows.session)).mappings().one()
+        assert (ended["state"], ended["kwh"]) == ("COMPLETED", 5)
+
+
+WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def _a_running_charge(db: Connection) -> None:
+    at = WHEN.replace(tzinfo=None) if db.dialect.name == "sqlite" else WHEN
+    for table, row in {
+        "cpo": {"id": 1, "country_code": "NL", "party_id": "CPO", "key": "nl*cpo", "name": "A CPO"},
+        "station": {"id": "CS", "security_profile": 0},
+        "partner": {
+            "id": 1, "name": "P", "country_code": "DE", "party_id": "ONE", "role": "EMSP", "version": "2.2.1",
+            "token_in": "in", "token_out": "out", "token_out_encoding": "base64", "callback_hosts": "[]",
+            "allow_unlock": False, "lenient_token": False, "state": "ACTIVE", "created_at": at,
+        },
+        "location": {
+            "id": 1, "cpo_id": 1, "location_id": "L", "location_key": "l", "body": "{}", "last_updated": at,
+        },
+        "reservation": {
+            "id": 1, "number": 1, "partner": 1, "party_key": "de*one", "reservation_id": "R", "reservation_key": "r",
+            "location": 1, "station": "CS", "id_token": "T", "id_token_type": "Central", "expiry_date": at,
+            "state": "USED", "superseded": False, "created_at": at, "updated_at": at,
+        },
+        "session": {
+            "id": 7, "session_id": "s-7", "station": "CS", "transaction_id": "TX", "evse_uid": "E1",
+            "connector_id": "1", "from_country": "", "from_party": "", "auth_method": "COMMAND", "currency": "EUR",
+            "state": "ACTIVE", "start_date_time": at, "meter_start": 1000.0, "meter_last": 3500.0,
+            "reservation": 1, "last_updated": at, "created_at": at,
+        },
+        "command": {
+            "id": 1, "type": "STOP_SESSION", "version": "", "from_country": "", "from_party": "", "to_country": "",
+            "to_party": "", "request_id": "", "correlation_id": "", "body": "{}", "response_url": "", "response": "",
+            "response_code": 1000, "response_text": "", "session": 7, "state": "CONCLUDED", "result_text": "",
+            "received_at": at, "deadline": at, "promised_until": at,
+        },
+    }.items():  # fmt: skip
+        names = ", ".join(f'"{name}"' for name in row)
+        values = ", ".join(f":{name}" for name in row)
+        db.execute(text(f'INSERT INTO "{table}" ({names}) VALUES ({values})'), row)
