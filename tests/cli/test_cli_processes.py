@@ -25,7 +25,7 @@ PATIENCE = 60.0  # seconds a busy machine may take
 BUILT = {
     "db": {"upgrade", "current"},
     "cpo": {"add", "list"},
-    "partner": {"add", "list", "show", "suspend", "resume", "remove"},
+    "partner": {"add", "list", "show", "suspend", "resume", "remove", "endpoint"},
     "locations": {"import", "list"},
     "stations": {"list", "show", "set"},
     "commands": {"list", "show", "replay"},
