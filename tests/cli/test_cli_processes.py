@@ -34,7 +34,7 @@ BUILT = {
     "cdrs": {"list", "show", "credit", "make"},
     "simulate": {"station", "emsp"},
 }
-WITHOUT_JSON = {"upgrade", "suspend", "resume", "remove", "replay", "station", "emsp"}
+WITHOUT_JSON = {"upgrade", "endpoint", "suspend", "resume", "remove", "replay", "station", "emsp"}
 
 
 def options(noun: str, verb: str) -> set[str]:
