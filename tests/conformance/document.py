@@ -19,15 +19,17 @@ Test = tuple[Path, str]
 Key = TypeVar("Key", int, str)
 
 _NUMBER = re.compile(r"rule_(\d+)")
+_DOUBT = re.compile(r"skip|xfail")
 _USE_CASE = re.compile(r"[befh]\d\d")
 _HEAD = f"""# Conformance
 
 Rules of OCPI 2.2 and 2.2.1 that a CPO's side of Commands, Sessions and CDRs has to keep, in our own words, and the
 tests that show that they are kept. Levels in capitals are the specification's. A test says in its name which rules it
-is about. Written by `{COMMAND}`.
+is about. *Passes*: all of these tests do, or the suite that compares this page fails with them; one that may be
+skipped, or that is expected to fail, is *not certain*. Written by `{COMMAND}`.
 
-| Rule | Level | What it asks | Tests |
-|---|---|---|---|
+| Rule | Level | What it asks | Tests | Result |
+|---|---|---|---|---|
 """
 _REQUIREMENTS_HEAD = """
 ## Requirements of OCPP
@@ -36,8 +38,8 @@ Those of OCPP 2.0.1 and 2.1 about reservations (H01 to H04), remote control (F01
 and transactions, each with its counterpart in OCPP 1.6 where there is one. What binds the CSMS is shown by this
 gateway at a scripted station (`test_csms_…`); what binds the station, by the simulated stations that come with it.
 
-| Requirement | Binds | What it asks | Tests |
-|---|---|---|---|
+| Requirement | Binds | What it asks | Tests | Result |
+|---|---|---|---|---|
 """
 
 
@@ -73,16 +75,34 @@ def _named(read: Callable[[str], Iterable[Key]]) -> dict[Key, list[Test]]:
 
 
 def document(tests: Mapping[int, list[Test]], requirements: Mapping[str, list[Test]]) -> str:
+    doubtful = _doubtful()
     rows = "".join(
-        f"| {number} | {RULES[number].level} | {_cell(RULES[number].asks)} | {_told(tests[number])} |\n"
+        f"| {number} | {RULES[number].level} | {_cell(RULES[number].asks)} | {_told(tests[number])} "
+        f"| {_result(tests[number], doubtful)} |\n"
         for number in sorted(tests)
     )
     silent = ", ".join(str(number) for number in RULES if number not in tests)
     binding = "".join(
-        f"| {name} | {each.binds} | {_cell(each.asks)} | {_told(requirements.get(name, []))} |\n"
+        f"| {name} | {each.binds} | {_cell(each.asks)} | {_told(requirements.get(name, []))} "
+        f"| {_result(requirements.get(name, []), doubtful)} |\n"
         for name, each in REQUIREMENTS.items()
     )
     return f"{_HEAD}{rows}\nNo test names these rules: {silent}.\n{_REQUIREMENTS_HEAD}{binding}"
+
+
+def _doubtful() -> set[str]:
+    """Tests that may be skipped, or are expected to fail."""
+    return {
+        each.name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for each in ast.walk(ast.parse(file.read_text()))
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any(_DOUBT.search(ast.unparse(one)) for one in each.decorator_list)
+    }
+
+
+def _result(tests: list[Test], doubtful: set[str]) -> str:
+    return "passes" if tests and not doubtful & {name for _, name in tests} else "not certain"
 
 
 def _told(tests: list[Test]) -> str:
