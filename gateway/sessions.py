@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection, RowMapping
+from sqlalchemy.exc import OperationalError
 
 from gateway import cdrs
 from gateway.domain import metering
@@ -100,6 +101,8 @@ def _settle(db: Connection, session_pk: int, now: datetime) -> None:
     try:
         with db.begin_nested():
             cdrs.settle(db, session_pk, now)
+    except OperationalError:  # the database had a bad moment: all of it is tried again
+        raise
     except Exception as problem:
         session_id = sessions.by_pk(db, session_pk)["session_id"]
         log.error("a CDR cannot be made", session_id=session_id, problem=repr(problem))

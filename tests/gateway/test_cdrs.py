@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listens_for
+from sqlalchemy.exc import OperationalError
 
 from gateway import cdrs, reservations
 from gateway.cdrs import NotPossible
@@ -454,3 +456,23 @@ def test_a_time_zone_that_nobody_knows_is_taken_for_utc(indoors: Indoors) -> Non
     there.asks_to_start()
     there.charges()
     assert there.cdrs()[0]["total_cost"] == euros(1)
+
+
+def test_a_bad_moment_of_the_database_costs_no_cdr(indoors: Indoors) -> None:
+    """A deadlock, say: the end is told again, or tried again, as a whole."""
+    there = driver(indoors, element(("FLAT", 1)))
+    there.asks_to_start()
+    transaction = there.begins()
+    good: list[str] = []
+
+    @listens_for(indoors.engine, "before_cursor_execute")
+    def fail(_connection, _cursor, statement: str, *_) -> None:
+        if statement.startswith("INSERT INTO cdr") and not good:
+            good.append("from now on")
+            raise OperationalError(statement, {}, Exception("deadlock detected"))
+
+    with pytest.raises(OperationalError):
+        there.ends(transaction, 5_000)
+    assert (indoors.rows("session")[0]["state"], there.cdrs()) == ("ACTIVE", [])
+    there.ends(transaction, 5_000)
+    assert [one["total_cost"] for one in there.cdrs()] == [euros(1)]
