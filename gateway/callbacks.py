@@ -3,22 +3,20 @@
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from uuid import uuid4
 
-import orjson
 import structlog
 from sqlalchemy import Connection
 
+from gateway.calling import Line, call, new_ids
 from gateway.domain.lifecycle import CallbackState
 from gateway.house import utc_now
 from gateway.office import Office
-from gateway.outgoing.client import Posted, post_json
-from gateway.outgoing.guard import UrlRefused, check_url
+from gateway.outgoing.client import Posted
 from gateway.outgoing.heard import Heard, heard, ocpi_status
 from gateway.store import callbacks
 from gateway.store.callbacks import Attempt, Due
 from ocpi.commands import CommandResult, CommandResultType
-from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
+from ocpi.headers import Encoding, MessageIds, Party, Routing
 from ocpi.types import DisplayText
 
 log = structlog.get_logger(__name__)
@@ -40,7 +38,7 @@ def _take(db: Connection, ids: Collection[int] | None, attempt: timedelta) -> tu
 
 
 async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
-    at, ids = utc_now(), MessageIds(str(uuid4()), str(uuid4()))
+    at, ids = utc_now(), new_ids()
     left = min(until, due.expires_at) - at
     if left <= timedelta(0):  # this process was held up: it is due again soon, or the promised time is over
         return
@@ -54,21 +52,17 @@ async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
 
 
 async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> Posted:
-    """One POST of the bare CommandResult (mod_commands §Sender POST), with the credentials of the connection."""
-    settings = office.rules.settings
-    try:
-        # Again, and not only when the command came: hosts are taken back, and a replay comes hours later.
-        check_url(due.url, hosts=due.callback_hosts, allow_private=settings.allow_private_callbacks)
-    except UrlRefused as refused:
-        return Posted(http_status=None, body=b"", error=str(refused), milliseconds=0)
-    headers = {
-        "Authorization": authorization(office.rules.secrets.open(due.token_out), Encoding(due.encoding)),
-        **ids.headers(),
-        **Routing(to=Party(*due.to_party), from_=Party(*due.from_party)).headers(),
-    }
+    """One POST of the bare CommandResult (mod_commands §Sender POST)."""
+    line = Line(
+        url=due.url,
+        hosts=due.callback_hosts,
+        token_out=due.token_out,
+        encoding=Encoding(due.encoding),
+        routing=Routing(to=Party(*due.to_party), from_=Party(*due.from_party)),
+    )
     message = (DisplayText(language="en", text=due.text[:512]),) if due.text else ()
     result = CommandResult(result=CommandResultType(due.result), message=message)
-    return await post_json(office.http, due.url, headers, orjson.dumps(result.wire()), limit.total_seconds())
+    return await call(office, line, "POST", result.wire(), limit, ids=ids)
 
 
 def judge(

@@ -1,21 +1,19 @@
 """Pushes, the story: partners are told of their Sessions and CDRs (mod_sessions §Push, mod_cdrs §Push)."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
-import orjson
 import structlog
 from sqlalchemy import Connection
 
+from gateway.calling import Line, call
 from gateway.house import utc_now
 from gateway.office import Office
-from gateway.outgoing.client import Posted, send_json
-from gateway.outgoing.guard import UrlRefused, check_url, plain_host
+from gateway.outgoing.client import Posted
+from gateway.outgoing.guard import UrlRefused, plain_host
 from gateway.outgoing.heard import Heard, heard, ocpi_status
 from gateway.sessions import view
 from gateway.store import cdrs, pushes, sessions
@@ -23,7 +21,7 @@ from gateway.store.pushes import Attempt, Due
 from ocpi.cdrs import CDR
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import read_envelope
-from ocpi.headers import Encoding, MessageIds, Party, Routing, authorization
+from ocpi.headers import Encoding, Party, Routing
 from ocpi.sessions import SessionStatus
 from ocpi.versions import ModuleID
 
@@ -110,19 +108,19 @@ async def _tell_session(office: Office, due: Due) -> Attempt:
     method, body = message(due.told, now)
     if body is None:
         return Attempt(told=due.told)
-    url = "/".join([due.url.rstrip("/"), *(quote(part, safe="") for part in (*due.from_party, now["id"]))])
-    told = Told(await _send(office, due, method, url, body), has=now)
+    below = "".join(f"/{quote(part, safe='')}" for part in (*due.from_party, now["id"]))
+    told = Told(await _send(office, due, method, body, below), has=now)
     if method == "PATCH" and told.outcome is Heard.REFUSED:
-        told = await _put_after_doubt(office, due, url, now)
+        told = await _put_after_doubt(office, due, below, now)
     return _judged(office, due, told)
 
 
-async def _put_after_doubt(office: Office, due: Due, url: str, now: Wire) -> Told:
+async def _put_after_doubt(office: Office, due: Due, below: str, now: Wire) -> Told:
     """A PATCH failed: see what the partner has, and give it all of what it should have (transport §PATCH)."""
-    looked = await _send(office, due, "GET", url, None)
+    looked = await _send(office, due, "GET", None, below)
     if heard(looked.http_status, ocpi_status(looked.body)) is Heard.TAKEN and _data(looked) == now:
         return Told(looked, has=now)
-    return Told(await _send(office, due, "PUT", url, now), has=now)
+    return Told(await _send(office, due, "PUT", now, below), has=now)
 
 
 async def _tell_cdr(office: Office, due: Due) -> Attempt:
@@ -130,7 +128,7 @@ async def _tell_cdr(office: Office, due: Due) -> Attempt:
     if due.told is not None:
         return Attempt(told=due.told)
     body = await office.store.read(_cdr, due)
-    posted = await _send(office, due, "POST", due.url, body)
+    posted = await _send(office, due, "POST", body)
     told = Told(posted, has={"id": body["id"]})
     kept_at = _plain(posted.location)
     if told.outcome is Heard.TAKEN and kept_at is None:
@@ -170,23 +168,18 @@ def _cdr(db: Connection, due: Due) -> Wire:
     return DIALECTS[due.version].render_cdr(CDR.model_validate(cdrs.by_pk(db, due.object)["body"]))
 
 
-async def _send(office: Office, due: Due, method: str, url: str, body: Mapping[str, Any] | None) -> Posted:
-    settings, ids = office.rules.settings, MessageIds(str(uuid4()), str(uuid4()))
+async def _send(office: Office, due: Due, method: str, body: Wire | None, below: str = "") -> Posted:
+    settings = office.rules.settings
     limit = min(settings.callback_attempt_timeout, due.held_until - _MARGIN - utc_now())
     if limit <= timedelta(0):  # this process was held up, and another may be about to say it
         return Posted(http_status=None, body=b"", error="There was no time left to say it.", milliseconds=0)
-    try:
-        # Its own host: the endpoint was registered by an operator, or by the partner's version details.
-        check_url(due.url, hosts=[plain_host(due.url)], allow_private=settings.allow_private_callbacks)
-    except UrlRefused as refused:
-        return Posted(http_status=None, body=b"", error=str(refused), milliseconds=0)
-    headers = {
-        "Authorization": authorization(office.rules.secrets.open(due.token_out), Encoding(due.encoding)),
-        **ids.headers(),
-        **Routing(to=Party(*due.to_party), from_=Party(*due.from_party)).headers(),
-    }
-    content = None if body is None else orjson.dumps(body)
-    return await send_json(office.http, method, url, headers, content, limit.total_seconds())
+    line = Line(
+        url=due.url.rstrip("/") if below else due.url,
+        token_out=due.token_out,
+        encoding=Encoding(due.encoding),
+        routing=Routing(to=Party(*due.to_party), from_=Party(*due.from_party)),
+    )
+    return await call(office, line, method, body, limit, below=below)
 
 
 def _judged(office: Office, due: Due, told: Told, kept_at: str | None = None) -> Attempt:

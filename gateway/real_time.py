@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote
-from uuid import uuid4
 
-import orjson
 import structlog
 from pydantic import ValidationError
 
 from gateway.authorization import INVALID, accepted
+from gateway.calling import Line, call
 from gateway.house import utc_now
 from gateway.office import Office
-from gateway.outgoing.client import Posted, send_json
-from gateway.outgoing.guard import UrlRefused, check_url, plain_host
+from gateway.outgoing.client import Posted
 from gateway.whitelists import ANYWHERE, Candidate, Decision, Grant, Site, Spot, decide, grant
 from ocpi.envelope import Received, read_envelope
-from ocpi.headers import MessageIds, Routing, authorization
+from ocpi.headers import Routing
 from ocpi.sessions import AuthMethod
 from ocpi.status import StatusCode
 from ocpi.tokens import AllowedType, AuthorizationInfo, complete_token
@@ -137,20 +135,19 @@ async def ask(office: Office, who: Candidate, site: Site | None) -> Said:
 
 
 async def _post(office: Office, who: Candidate, site: Site | None) -> Posted:
-    settings, ids = office.rules.settings, MessageIds(str(uuid4()), str(uuid4()))
-    try:
-        if who.url is None:
-            raise UrlRefused("It has no Tokens module that can be asked.")
-        check_url(who.url, hosts=[plain_host(who.url)], allow_private=settings.allow_private_callbacks)
-        credentials = authorization(office.rules.secrets.open(who.partner.token_out), who.partner.encoding)
-    except ValueError as refused:
-        return Posted(http_status=None, body=b"", error=str(refused), milliseconds=0)
-    url = f"{who.url.rstrip('/')}/{quote(who.uid, safe='')}/authorize?type={who.type}"
-    routing = Routing(to=who.party, from_=site.cpo_party if site else None)
-    headers = {"Authorization": credentials, **ids.headers(), **routing.headers()}
+    if who.url is None:
+        sentence = "It has no Tokens module that can be asked."
+        return Posted(http_status=None, body=b"", error=sentence, milliseconds=0)
+    line = Line(
+        url=who.url.rstrip("/"),
+        token_out=who.partner.token_out,
+        encoding=who.partner.encoding,
+        routing=Routing(to=who.party, from_=site.cpo_party if site else None),
+    )
     # All that we know of the place: the eMSP has no reason to ask for more (2002).
-    body = orjson.dumps(site.location.wire()) if site else None
-    return await send_json(office.http, "POST", url, headers, body, settings.authorize_timeout.total_seconds())
+    body = site.location.wire() if site else None
+    below = f"/{quote(who.uid, safe='')}/authorize?type={who.type}"
+    return await call(office, line, "POST", body, office.rules.settings.authorize_timeout, below=below)
 
 
 def heard(posted: Posted, who: Candidate, now: datetime) -> Said:

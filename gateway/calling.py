@@ -1,0 +1,56 @@
+"""Calling: every message of ours to a partner goes this way, past the guard and with the connection's credentials."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from gateway.office import Office
+from gateway.outgoing.client import Posted, send_json
+from gateway.outgoing.guard import check_url, plain_host
+from ocpi.headers import Encoding, MessageIds, Routing, authorization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Where a connection is called, and as whom."""
+
+    #: A partner's response_url, or an endpoint of its to which ids are appended.
+    url: str
+    #: Hosts that it may be of; None: an operator or its version details registered the endpoint, whatever its host.
+    hosts: Collection[str] | None = None
+    #: Sealed.
+    token_out: str
+    encoding: Encoding
+    routing: Routing
+
+
+def new_ids() -> MessageIds:
+    return MessageIds(str(uuid4()), str(uuid4()))
+
+
+async def call(
+    office: Office,
+    line: Line,
+    method: str,
+    body: Mapping[str, Any] | None,
+    limit: timedelta,
+    *,
+    below: str = "",
+    ids: MessageIds | None = None,
+) -> Posted:
+    """One request within ``limit``; raises WrongKey at most. ``below`` is appended to the URL; ``body`` None sends none."""
+    settings = office.rules.settings
+    try:
+        # Each time, and not only when it was registered: hosts are taken back, and a replay comes hours later.
+        hosts = [plain_host(line.url)] if line.hosts is None else line.hosts
+        check_url(line.url, hosts=hosts, allow_private=settings.allow_private_callbacks)
+        credentials = authorization(office.rules.secrets.open(line.token_out), line.encoding)
+    except ValueError as refused:
+        return Posted(http_status=None, body=b"", error=str(refused), milliseconds=0)
+    headers = {"Authorization": credentials, **(ids or new_ids()).headers(), **line.routing.headers()}
+    content = None if body is None else orjson.dumps(body)
+    return await send_json(office.http, method, f"{line.url}{below}", headers, content, limit.total_seconds())
