@@ -42,7 +42,7 @@ async def call(
     below: str = "",
     ids: MessageIds | None = None,
 ) -> Posted:
-    """One request within ``limit``; raises WrongKey at most. ``below`` is appended to the URL; ``body`` None sends none."""
+    """One request within ``limit``, ``below`` appended to the URL; no ``body`` for None. Raises WrongKey at most."""
     settings = office.rules.settings
     try:
         # Each time, and not only when it was registered: hosts are taken back, and a replay comes hours later.

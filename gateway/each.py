@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,6 +20,8 @@ def each(db: Connection, what: str, ones: Iterable[T], work: Callable[[T], R]) -
         try:
             with db.begin_nested():
                 made.append(work(one))
+        except OperationalError:  # of the database as a whole: SQLite has undone the others' work with it
+            raise
         except Exception as problem:  # whatever it is, it concerns this one alone
             log.error(what, row=one if isinstance(one, int) else None, problem=repr(problem))
     return made

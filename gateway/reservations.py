@@ -53,7 +53,8 @@ def late(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: d
 
 def clean(db: Connection, rules: Rules, now: datetime, station: str | None = None) -> list[int]:
     """Cancel what is of unknown fate: now at ``station`` (it is there again), else wherever the pause is over."""
-    return [_cancel_there(db, held, rules, now) for held in reservations.to_clean(db, now, station)]
+    unwanted = reservations.to_clean(db, now, station)
+    return each(db, "a reservation cannot be cleaned up", unwanted, lambda held: _cancel_there(db, held, rules, now))
 
 
 def expire(db: Connection, rules: Rules, now: datetime) -> None:

@@ -71,8 +71,10 @@ def started(
         return
     running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
     if running and running["partner"] is None:  # it waited only for an authorization (2.x F01.FR.13)
-        sessions.change(db, running["id"], now, **told)
+        sessions.change(db, running["id"], now, **told, **price(db, {**running, **told}, now))
         tell(db, running["id"], rules, now)
+        if running["state"] == SessionState.COMPLETED:  # the answer came after the end
+            _settle(db, running["id"], now)
         return
     told |= whereabouts(db, command["station"], order.evse, order.connector)
     until = now + _connection_timeout(db, command["station"], rules) + rules.settings.connection_margin

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, RowMapping
 
-from gateway import errands, lost, reservations
+from gateway import errands, lost, reservations, stopping
 from gateway.domain.evse_status import DECIDED, evse_status
 from gateway.house import Rules
 from gateway.secrets import password_fits
@@ -28,6 +28,7 @@ _CLOSE, _FAR = timedelta(seconds=60), timedelta(days=365)
 _OPEN_PROFILE = 0
 #: CALLERROR of a station that has not been accepted yet, as far as it knows.
 _NOT_BOOTED = "securityerror"
+_AVAILABLE = "Available"
 #: How a variable that was set at once is answered for.
 _SET = "Accepted"
 
@@ -133,6 +134,8 @@ def status_changed(
         return [], []
     for evse in stations.evses_at(db, station, spot):
         _show(db, evse)
+    if event.status == _AVAILABLE and any(spot):
+        stopping.seen_free(db, station, event.evse or None, event.connector or None, rules, now)
     if event.evse is not None:
         return [], []
     follows = lost.seen(db, station, spot[1], event.status, before, rules, now)

@@ -1,8 +1,10 @@
 """The house's desk for the bridge: what stations tell is written down here, and orders are handed out."""
 
+from dataclasses import dataclass, field
+
 from sqlalchemy import Connection
 
-from gateway import authorization, charging, conclusions, reservations, stations, stopping
+from gateway import authorization, charging, conclusions, reservations, stations
 from gateway.bell import Job
 from gateway.domain.results import TAKEN
 from gateway.holding import taken
@@ -17,7 +19,13 @@ from ocpp_bridge.desk import Admission, Claimed
 from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
 from ocpp_bridge.orders import IdToken, RequestStart
 
-AVAILABLE = "Available"
+
+@dataclass
+class Rings:
+    """Commands that are to be moved on once a message is noted: concluded, and dispatched."""
+
+    conclude: list[int] = field(default_factory=list)
+    dispatch: list[int] = field(default_factory=list)
 
 
 class HouseDesk:
@@ -41,8 +49,8 @@ class HouseDesk:
         await self._store.note(stations.disconnected, station, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
-        found, concluded = await self._store.write(_claim_one, station, self._rules)
-        await self._office.ring(Job.CONCLUDE, concluded)
+        found, rings = await self._store.write(_claim_one, station, self._rules)
+        await self._ring(rings)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
@@ -63,10 +71,9 @@ class HouseDesk:
 
     async def transaction(self, station: str, event: TransactionChanged) -> TransactionAnswer:
         token = await self._judge_token(station, event)
-        noted, concluded = await self._store.write(_transaction, station, event, self._rules)
-        await self._office.ring(Job.CONCLUDE, concluded)
-        await self._office.ring(Job.DISPATCH, noted.dispatch)
-        return TransactionAnswer(transaction_id=noted.transaction_id, token=token)
+        transaction_id, rings = await self._store.write(_transaction, station, event, self._rules)
+        await self._ring(rings)
+        return TransactionAnswer(transaction_id=transaction_id, token=token)
 
     async def _judge_token(self, station: str, event: TransactionChanged) -> TokenStatus | None:
         """Before the message is noted, for that makes the charge its eMSP's; a refusal keeps nothing from being noted.
@@ -81,55 +88,57 @@ class HouseDesk:
         return await self._real_time.authorize(station, event.id_token, spot)
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
-        concluded, errands = await self._store.write(_status_changed, station, event, self._rules)
-        await self._office.ring(Job.CONCLUDE, concluded)
-        await self._office.ring(Job.DISPATCH, errands)
+        await self._ring(await self._store.write(_status_changed, station, event, self._rules))
 
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
-        concluded = await self._store.write(_reservation_ended, station, number, update, self._rules)
-        await self._office.ring(Job.CONCLUDE, concluded)
+        await self._ring(await self._store.write(_reservation_ended, station, number, update, self._rules))
 
     async def heard(self, station: str) -> None:
         await self._store.note(stations.heard, station, utc_now())
 
+    async def _ring(self, rings: Rings) -> None:
+        await self._office.ring(Job.CONCLUDE, rings.conclude)
+        await self._office.ring(Job.DISPATCH, rings.dispatch)
 
-def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | None, list[int]]:
-    """The next order, and commands to conclude: starts at an EVSE that is certainly somebody else's are not sent."""
-    concluded: list[int] = []
+
+def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | None, Rings]:
+    """The next order; starts at an EVSE that is certainly somebody else's are not sent, but to be concluded."""
+    rings = Rings()
     while (found := commands.claim(db, [station], utc_now()).get(station)) is not None:
         if not isinstance(found.order, RequestStart):
             break
-        concluded += _judged(db, station, rules)
+        _judge_answers(db, station, rules, rings)
         if not (why := taken(db, station, found.id, found.order, utc_now())):
             break
         give_back(db, found.id, Answer(ending=Ending.NOT_SENT, status=TAKEN, detail=why), utc_now())
-        concluded.append(found.id)
-    return found, concluded
+        rings.conclude.append(found.id)
+    return found, rings
 
 
-def _transaction(
-    db: Connection, station: str, event: TransactionChanged, rules: Rules
-) -> tuple[charging.Noted, list[int]]:
-    answered = _judged(db, station, rules)
-    return charging.transaction(db, station, event, rules, utc_now()), answered
+def _transaction(db: Connection, station: str, event: TransactionChanged, rules: Rules) -> tuple[str | None, Rings]:
+    rings = _judge_answers(db, station, rules, Rings())
+    noted = charging.transaction(db, station, event, rules, utc_now())
+    rings.dispatch += noted.dispatch
+    return noted.transaction_id, rings
 
 
-def _reservation_ended(db: Connection, station: str, number: int, update: str, rules: Rules) -> list[int]:
-    answered = _judged(db, station, rules)
-    return answered + reservations.ended(db, station, number, update, rules, utc_now())
+def _reservation_ended(db: Connection, station: str, number: int, update: str, rules: Rules) -> Rings:
+    rings = _judge_answers(db, station, rules, Rings())
+    rings.conclude += reservations.ended(db, station, number, update, rules, utc_now())
+    return rings
 
 
-def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> tuple[list[int], list[int]]:
-    answered = _judged(db, station, rules)
-    if event.status == AVAILABLE:
-        stopping.seen_free(db, station, event.evse, event.connector, rules, utc_now())
-    removed, errands = stations.status_changed(db, station, event, rules, utc_now())
-    return answered + removed, errands
+def _status_changed(db: Connection, station: str, event: StatusChanged, rules: Rules) -> Rings:
+    rings = _judge_answers(db, station, rules, Rings())
+    concluded, errands = stations.status_changed(db, station, event, rules, utc_now())
+    rings.conclude += concluded
+    rings.dispatch += errands
+    return rings
 
 
-def _judged(db: Connection, station: str, rules: Rules) -> list[int]:
+def _judge_answers(db: Connection, station: str, rules: Rules, rings: Rings) -> Rings:
     """What the station answered before it tells us more is judged first: its reservation must be known as accepted."""
-    answered = commands.answered_at(db, station)
-    if answered:
-        conclusions.conclude(db, answered, rules, utc_now())
-    return answered
+    if answered := commands.answered_at(db, station):
+        rings.conclude += answered
+        rings.dispatch += conclusions.conclude(db, answered, rules, utc_now()).dispatch
+    return rings

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -17,6 +17,8 @@ from gateway.pushes import Pusher
 from gateway.store import commands
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 #: Commands of each kind in one sweep.
 MOST = 500
@@ -50,9 +52,9 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
         post.add_done_callback(posting.discard)
     for chore in (reservations.expire, sessions.lapse, charging.close):
         await _keep_house(office, chore)
-    errands = await office.store.write(reservations.clean, office.rules, utc_now())
+    errands = await _keep_house(office, reservations.clean)
     try:
-        await office.dispatch([*ring, *errands])
+        await office.dispatch([*ring, *(errands or ())])
         if ring:
             await office.store.note(commands.rung, ring, now)
     except (RedisError, OSError) as problem:
@@ -74,9 +76,10 @@ async def _deliver(delivery: Coroutine[Any, Any, None]) -> None:
         log.error("partners could not be told; the next sweep tries again", problem=repr(problem))
 
 
-async def _keep_house(office: Office, chore: Callable[[Connection, Rules, datetime], None]) -> None:
-    """Each chore on its own, as with commands."""
+async def _keep_house(office: Office, chore: Callable[[Connection, Rules, datetime], T]) -> T | None:
+    """Each chore on its own, as with commands; None when it cannot be done."""
     try:
-        await office.store.write(chore, office.rules, utc_now())
+        return await office.store.write(chore, office.rules, utc_now())
     except Exception as problem:
         log.error("a chore cannot be done", chore=chore.__qualname__, problem=repr(problem))
+        return None

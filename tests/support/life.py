@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway import charging, commands, conclusions, reservations, sessions, stations, stopping
+from gateway import charging, commands, conclusions, reservations, sessions, stations
 from gateway.asked import Said
 from gateway.domain.lifecycle import CallbackState
 from gateway.domain.parties import Cpo, Partner
@@ -348,8 +348,6 @@ class House:
         event = StatusChanged(evse=place.get("evse"), connector=place["connector"], status=status, at=self.now)
         with self.indoors.db() as db:
             answered = self._judged(db, station.name)
-            if status == "Available":
-                stopping.seen_free(db, station.name, event.evse, event.connector, self.indoors.rules, self.now)
             told, orders = stations.status_changed(db, station.name, event, self.indoors.rules, self.now)
         self.ring("conclude", answered + told)
         self.ring("dispatch", orders)
