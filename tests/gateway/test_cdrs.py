@@ -2,13 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy.event import listens_for
 from sqlalchemy.exc import OperationalError
 
-from gateway import cdrs, reservations
+from gateway import cdrs, charging, reservations
 from gateway.cdrs import NotPossible
 from gateway.domain.lifecycle import SessionState
 from gateway.sessions import views
@@ -17,7 +18,8 @@ from gateway.store import rows, sessions, topology
 from ocpi.cdrs import CDR
 from ocpi.locations import Location
 from ocpi.paging import Page
-from ocpp_bridge.events import Phase, Reading, Signed
+from ocpp_bridge.answers import Answer, Ending
+from ocpp_bridge.events import Phase, Reading, Signed, TransactionChanged
 from tests.support.charges import CARD, Driver, driver
 from tests.support.gateway import Spot, location_body
 from tests.support.indoors import START, Indoors
@@ -476,3 +478,31 @@ def test_a_bad_moment_of_the_database_costs_no_cdr(indoors: Indoors) -> None:
     assert (indoors.rows("session")[0]["state"], there.cdrs()) == ("ACTIVE", [])
     there.ends(transaction, 5_000)
     assert [one["total_cost"] for one in there.cdrs()] == [euros(1)]
+
+
+@pytest.mark.parametrize("answer", ["while it runs", "after its end"])
+def test_a_charge_whose_driver_is_known_only_by_the_answer_to_its_start_costs_what_it_costs(
+    indoors: Indoors, answer: str
+) -> None:
+    """2.x F01.FR.13: the cable came first, and the station answers with the transaction that runs already."""
+    there = driver(indoors, element(("ENERGY", 1)), subprotocol="ocpp2.0.1")
+
+    def tell(phase: Phase, seq: int, wh: int) -> None:
+        reading = Reading(at=indoors.now, register_wh=Decimal(wh))
+        event = TransactionChanged(
+            phase=phase, transaction_id="TX", at=indoors.now, seq=seq, evse=1, connector=1, readings=(reading,)
+        )
+        indoors.run(charging.transaction, there.station, event, indoors.rules, indoors.now)
+
+    tell(Phase.STARTED, 0, 0)
+    indoors.start(there.partner, there.location, token=there.card)
+    claimed = indoors.claim(there.station)
+    assert claimed is not None
+    indoors.pass_(seconds=5)
+    if answer == "after its end":
+        tell(Phase.ENDED, 1, 10_000)
+    known = Answer(ending=Ending.RESULT, status="Accepted", transaction_id="TX")
+    indoors.answer(there.station, claimed.id, known)
+    if answer == "while it runs":
+        tell(Phase.ENDED, 1, 10_000)
+    assert [one["total_cost"] for one in there.cdrs()] == [euros(10)]

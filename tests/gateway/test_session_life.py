@@ -1,15 +1,16 @@
 """One Session from the reservation or the start to its end, whatever the station does and when it tells of it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from gateway import charging, reservations, sessions, stopping
+from gateway import stations as station_story
 from gateway.store import commands, stations
 from ocpi.headers import Party
 from ocpp_bridge.answers import Answer, Ending
-from ocpp_bridge.events import Phase, Reading, TransactionChanged
+from ocpp_bridge.events import Phase, Reading, StatusChanged, TransactionChanged
 from ocpp_bridge.orders import AskStatus, AskTransaction, IdToken, RequestStop
 from tests.support.gateway import Spot
 from tests.support.indoors import ACCEPTED, REJECTED, START, Indoors, token_body
@@ -297,6 +298,19 @@ def test_on_1_6_a_free_connector_says_that_a_transaction_it_would_not_stop_is_ov
     assert only(indoors)["state"] == "ACTIVE"
     indoors.run(stopping.seen_free, station, None, 1, indoors.rules, indoors.now)
     assert only(indoors)["state"] == "COMPLETED"
+
+
+def test_a_status_that_is_older_than_what_is_known_ends_no_charge(indoors: Indoors) -> None:
+    station, _ = running(indoors, OLD)
+
+    def tell(status: str, at: datetime) -> str:
+        event = StatusChanged(evse=None, connector=1, status=status, at=at)
+        indoors.run(station_story.status_changed, station, event, indoors.rules, indoors.now)
+        return str(only(indoors)["state"])
+
+    assert tell("Charging", indoors.now) == "ACTIVE"
+    assert tell("Available", indoors.now - timedelta(hours=3)) == "ACTIVE"
+    assert tell("Available", indoors.now) == "COMPLETED"
 
 
 def test_a_free_connector_ends_no_charge_that_nobody_doubts(indoors: Indoors) -> None:

@@ -89,17 +89,20 @@ class Driver:
 def priced_location(indoors: Indoors, station: str | None, *ids: str, cpo: Cpo | None = None) -> str:
     """A Location of one EVSE with these tariff_ids; at no station, when there is none."""
     cpo = cpo or indoors.cpo
-    body = location_body(f"LOC-{station}", (Spot(station, evse=None),), cpo.party)
+    evse = 1 if station is not None and indoors.online[station] != "ocpp1.6" else None
+    body = location_body(f"LOC-{station}", (Spot(station, evse=evse),), cpo.party)
     body["evses"][0]["connectors"][0]["tariff_ids"] = list(ids)
     with indoors.db() as db:
         location = topology.put_location(db, cpo.id, Location.model_validate(body), body)
-        topology.bind(db, topology.evse_id(db, location, "E1"), None, station, (None, 1))
+        topology.bind(db, topology.evse_id(db, location, "E1"), None, station, (evse, 1))
     return str(body["id"])
 
 
-def driver(indoors: Indoors, *elements: dict[str, Any], free: bool = False, **changes: Any) -> Driver:
+def driver(
+    indoors: Indoors, *elements: dict[str, Any], free: bool = False, subprotocol: str = "ocpp1.6", **changes: Any
+) -> Driver:
     """Where these elements are the price; ``free``: where none is known."""
     indoors.run(tariffs.put, indoors.cpo.id, Tariff.model_validate(tariff("T-1", *elements, **changes)))
-    station = indoors.station()
+    station = indoors.station(subprotocol)
     location = priced_location(indoors, station, *([] if free else ["T-1"]))
     return Driver(indoors, indoors.partner(), location, station)
