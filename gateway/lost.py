@@ -24,7 +24,7 @@ def seen(
     2.x stations keep reservations over a reboot (B01.FR.13) and tell of their end themselves.
     """
     if status in _OUT_OF_ORDER:
-        held = reservations.active_at(db, station, connector)
+        held = [*reservations.active_at(db, station, connector), *_of_any_connector(db, station, connector)]
         return Follows(owed=[one for each in held for one in over(db, each, ReservationState.REMOVED, rules, now)])
     if connector == 0:  # it says nothing of the connectors
         return Follows()
@@ -34,6 +34,19 @@ def seen(
     if status != "Available" or before == "Preparing":  # a token was presented: it is used, or it runs out
         return Follows()
     return _not_reserved(db, station, connector, before, rules, now)
+
+
+def _of_any_connector(db: Connection, station: str, connector: int) -> list[RowMapping]:
+    """What is held of the station as a whole is lost with the last of its connectors (1.6 §5.13)."""
+    if connector == 0:  # all that it holds is lost as it is
+        return []
+    told = {one["connector"]: one["status"] for one in stations.statuses(db, station)}
+    known = {row["station_connector"] for row in stations.places(db, station)}
+    if any(told.get(one) not in _OUT_OF_ORDER for one in known):
+        return []
+    whole = (None, None)
+    everything = reservations.active_at(db, station, 0)
+    return [one for one in everything if (one["station_evse"], one["station_connector"]) == whole]
 
 
 def _not_reserved(

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway import authorization, reservations, sessions
 from gateway.domain.lifecycle import LIVE, ReservationState
-from gateway.store import commands, stations, topology, transactions
+from gateway.store import commands, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
 from ocpi.types import fold
 from ocpp_bridge.events import TransactionChanged
@@ -80,19 +80,32 @@ def owner(
 ) -> dict[str, Any]:
     """The eMSP that authorised the token here, and the reservation that this charge uses up."""
     if event.id_token is None:
-        return {}
+        return _of_start(db, station, event.remote_start_id)
     used = {"reservation": held["id"]} if held is not None else {}
     permitted = authorization.permissions(db, station, event.id_token.value, now)
     if not permitted:
         return used | (_of_reservation(db, held) if held is not None else {})
-    known, cpo = _meant(db, permitted, held, event.remote_start_id)
-    return used | {
+    return used | _columns(*_meant(db, permitted, held, event.remote_start_id))
+
+
+def _of_start(db: Connection, station: str, remote_start_id: int | None) -> dict[str, Any]:
+    """A start that was not answered in time, or not yet, says whose its charge is before any token does."""
+    if remote_start_id is None:
+        return {}
+    found = (one for one in tokens.brought_by(db, station) if one["order"].get("remote_start_id") == remote_start_id)
+    known = next(found, None)
+    return {} if known is None else _columns(known, topology.cpo_of(db, known["to_country"], known["to_party"]))
+
+
+def _columns(known: RowMapping, cpo: int | None) -> dict[str, Any]:
+    """Of an authorization: for whom a charge is, and with which token."""
+    return {
         "partner": known["partner"],
         "from_country": known["from_country"],
         "from_party": known["from_party"],
         "cpo": cpo,
         "command": known["command"],
-        "token_key": fold(event.id_token.value),
+        "token_key": known["token_key"],
         "cdr_token": sessions.cdr_token(known["token"]),
         "auth_method": known["auth_method"],
         "authorization_reference": known["authorization_reference"],
@@ -154,11 +167,13 @@ def _reservation(db: Connection, station: str, event: TransactionChanged, now: d
 
 
 def _may_be_used(held: RowMapping, event: TransactionChanged, permitted: list[RowMapping], now: datetime) -> bool:
-    """In its time, though it be told late; and not with the card of another eMSP, whatever number the station says."""
+    """In its time, though it be told late, where it is for, and by its card or one of its eMSP's: whatever number the
+    station says, a stranger's charge is nobody else's to pay (P4)."""
+    assert event.id_token is not None
     state = ReservationState(held["state"])
     in_time = state in LIVE or (state is ReservationState.EXPIRED and (event.at or now) < held["expiry_date"])
-    assert event.id_token is not None
-    own = fold(held["id_token"]) == fold(event.id_token.value) or not permitted
-    return in_time and (
-        own or any(authorization.owner(one) == (held["partner"], held["party_key"]) for one in permitted)
-    )
+    spots = (held["station_evse"], held["station_connector"]), (event.evse, event.connector)
+    here = (None, None) in spots or sessions.same_spot(*spots)
+    own = fold(held["id_token"]) == fold(event.id_token.value)
+    theirs = any(authorization.owner(one) == (held["partner"], held["party_key"]) for one in permitted)
+    return in_time and here and (own or theirs or held["partner"] is None)

@@ -20,7 +20,7 @@ def begun(db: Connection, session: RowMapping, rules: Rules, now: datetime) -> l
     """
     order = RequestStop(transaction_id=session["transaction_id"])
     waiting = stops.give_orders(db, session["id"], order)
-    if waiting or not stops.failed(db, session["id"]):
+    if waiting or not stops.failed(db, session["id"], session["command"]):
         return waiting
     return [errands.stop(db, rules, session["station"], session["transaction_id"], session["id"], now)]
 

@@ -1,9 +1,9 @@
 """Stops: every query about STOP_SESSIONs that wait for the id of their Session's transaction."""
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from gateway.domain.lifecycle import CommandState
-from gateway.store.rows import command
+from gateway.store.rows import command, session
 from ocpp_bridge.orders import ORDER, Order
 
 #: A STOP_SESSION without an order cannot be sent yet.
@@ -17,7 +17,9 @@ def give_orders(db: Connection, session_pk: int, order: Order) -> list[int]:
     return list(db.execute(given.returning(command.c.id)).scalars())
 
 
-def failed(db: Connection, session_pk: int) -> bool:
-    """One waited until its time was over."""
-    asked = select(command.c.id).where(command.c.session == session_pk, _WAITS, command.c.result.is_not(None))
+def failed(db: Connection, session_pk: int, start: int | None) -> bool:
+    """One waited until its time was over: for this Session, or for an earlier one of the same ``start``."""
+    same_start = select(session.c.id).where(session.c.command == start)
+    here = or_(command.c.session == session_pk, command.c.session.in_(same_start))
+    asked = select(command.c.id).where(here, _WAITS, command.c.result.is_not(None))
     return db.execute(asked.limit(1)).first() is not None

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.secrets import Secrets
-from gateway.store.rows import authorization, binding, cpo, evse, location, partner, token, token_alias
+from gateway.store.rows import authorization, binding, command, cpo, evse, location, partner, token, token_alias
 from gateway.store.statements import put, put_newest, put_once
 from ocpi.headers import Party
 from ocpi.sessions import AuthMethod
@@ -59,6 +59,16 @@ _AUTHORIZED = (
     .where(authorization.c.station == bindparam("station"), authorization.c.token_key == bindparam("token_key"))
     .order_by(authorization.c.command.desc().nulls_last(), authorization.c.until.desc(), authorization.c.id)
 )
+
+
+def brought_by(db: Connection, station: str) -> Sequence[RowMapping]:
+    """The tokens that commands have brought to a station, each with its command's ``order`` and our party."""
+    asked = (
+        select(authorization, command.c.order, command.c.to_country, command.c.to_party)
+        .join(command, command.c.id == authorization.c.command)
+        .where(authorization.c.station == station, command.c.order.is_not(None))
+    )
+    return db.execute(asked).mappings().all()
 
 
 def authorized(db: Connection, station: str, token: str) -> Sequence[RowMapping]:

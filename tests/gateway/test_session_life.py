@@ -18,6 +18,7 @@ from tests.support.indoors import ACCEPTED, REJECTED, START, Indoors, token_body
 OLD, NEW = "ocpp1.6", "ocpp2.0.1"
 BOTH = pytest.mark.parametrize("subprotocol", [OLD, NEW])
 CARD = IdToken(value="04AABBCC", type="ISO14443")
+STRANGER = IdToken(value="04FFFFFF", type="ISO14443")
 FRIEND = IdToken(value="04112233", type="ISO14443")
 
 
@@ -495,3 +496,61 @@ def test_one_session_that_cannot_be_ended_keeps_no_other_from_its_end(indoors: I
     indoors.run(sessions.lapse, indoors.rules, indoors.now)
     states = {row["station"]: row["state"] for row in indoors.rows("session")}
     assert states == {spoilt: "PENDING", fine: "INVALID"}
+
+
+# Whose it is
+
+
+@BOTH
+@pytest.mark.parametrize("connector", [1, 2])
+def test_a_stranger_s_card_uses_nobody_s_reservation_whatever_number_is_said(indoors, subprotocol, connector) -> None:
+    _, _, station, order = reserve(indoors, subprotocol)
+    Charge(indoors, station, connector=connector).begin(STRANGER, reservation=order.number)
+    kept, charge = indoors.rows("session")
+    assert (kept["state"], charge["partner"]) == ("RESERVATION", None)
+    assert indoors.reservation()["state"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("answer", ["late", "overtaken"])
+def test_a_start_s_number_says_whose_a_charge_is_before_any_token_does(indoors: Indoors, answer: str) -> None:
+    partner, (location, station) = indoors.partner(), indoors.one_evse(NEW)
+    indoors.start(partner, location, token=card(partner.party))
+    claimed = indoors.claim(station)
+    if answer == "late":
+        indoors.pass_(seconds=25)
+        indoors.conclude(claimed.id)
+        assert indoors.told() == ["TIMEOUT"]
+    Charge(indoors, station).begin(None, remote_start_id=claimed.order.remote_start_id)
+    indoors.answer(station, claimed.id, ACCEPTED)
+    assert (only(indoors)["partner"], only(indoors)["state"]) == (partner.id, "ACTIVE")
+    assert only(indoors)["cdr_token"]["uid"] == CARD.value
+
+
+@BOTH
+def test_a_stop_that_failed_is_done_when_the_charge_begins_after_its_start_was_given_up(indoors, subprotocol) -> None:
+    partner, _, station, order = begin(indoors, subprotocol)
+    indoors.ask(partner, "STOP_SESSION", {"session_id": only(indoors)["session_id"]})
+    indoors.pass_(minutes=5)
+    indoors.conclude(2)
+    indoors.run(sessions.lapse, indoors.rules, indoors.now)
+    charge = Charge(indoors, station)
+    charge.begin(**remote(station, indoors, order))
+    assert [indoors.rows("command", id=one)[0]["type"] for one in charge.dispatched] == ["STOP_SESSION"]
+
+
+def test_a_1_6_station_of_which_every_connector_is_out_of_order_holds_nothing_of_any_of_them(indoors: Indoors) -> None:
+    station = indoors.station(OLD)
+    indoors.run(stations.change, station, abilities={"ReserveConnectorZeroSupported": "true"})
+    location = indoors.location(Spot(station, evse=None, uid="E1"), Spot(station, evse=None, connector=2, uid="E2"))
+    partner = indoors.partner()
+    indoors.reserve(partner, location, token=card(partner.party), evse_uid=None)
+    indoors.next(station)
+
+    def tell(connector: int, status: str) -> str:
+        event = StatusChanged(evse=None, connector=connector, status=status, at=indoors.now)
+        indoors.run(station_story.status_changed, station, event, indoors.rules, indoors.now)
+        return str(indoors.reservation()["state"])
+
+    assert [tell(1, "Faulted"), tell(1, "Available"), tell(2, "Unavailable")] == ["ACTIVE"] * 3
+    assert tell(1, "Faulted") == "REMOVED"
+    assert indoors.told() == ["ACCEPTED", "CANCELED_RESERVATION"]
