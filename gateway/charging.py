@@ -88,7 +88,7 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         "start_key": _start_key(db, station, event) if event.transaction_id is None else None,
         "start_date_time": _believed(event.at, now),
     }
-    held, waiting = ownership.claimed(db, station, event, now)
+    held, waiting = ownership.claim(db, station, event, now)
     where = sessions.whereabouts(db, station, event.evse, event.connector)
     if waiting is not None:
         row |= where if (event.evse, event.connector) != (None, None) else {}
@@ -124,7 +124,7 @@ def _go_on(
     if _final(known):
         return known, []
     if known["partner"] is None:
-        held, waiting = ownership.claimed(db, known["station"], event, now)
+        held, waiting = ownership.claim(db, known["station"], event, now)
         if waiting is not None:
             return _joined(db, known, waiting, event, rules, now)
         owner = ownership.owner(db, known["station"], event, held, now)
@@ -132,7 +132,7 @@ def _go_on(
             table.change(db, known["id"], now, **owner, **sessions.price(db, {**known, **owner}, now))
             sessions.tell(db, known["id"], rules, now)
     elif known["reservation"] is None and (event.reservation is not None or news):
-        held, waiting = ownership.claimed(db, known["station"], _as_begun(event, known), now)
+        held, waiting = ownership.claim(db, known["station"], _as_begun(event, known), now)
         if waiting is not None and authorization.owner(waiting) == authorization.owner(known):
             return _joined(db, known, waiting, event, rules, now)
         if held is not None:

@@ -16,10 +16,10 @@ from ocpp_bridge.events import TransactionChanged
 _SKEW = timedelta(minutes=5)
 
 
-def claimed(
+def claim(
     db: Connection, station: str, event: TransactionChanged, now: datetime
 ) -> tuple[RowMapping | None, RowMapping | None]:
-    """The reservation that this transaction uses up, and the Session that waited for it."""
+    """Take the reservation that this transaction uses up, and the Session that waited for it."""
     held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
     if held is not None and waiting is not None and event.remote_start_id is not None and not _of_one(held, waiting):
         held = None  # two eMSPs name one card: it is whose start it answers

@@ -127,7 +127,8 @@ def _seconds(duration: timedelta) -> int:
 
 
 def _location(db: Connection, location_id: str) -> RowMapping:
-    found = [row for row in bindings.locations(db) if row["id"] in bindings.locations_named(db, location_id)]
+    named = bindings.locations_named(db, location_id)
+    found = [row for row in bindings.locations(db) if row["id"] in named]
     if len(found) != 1:
         many = "Several of our parties have" if found else "There is no"
         raise Impossible(f"{many} location {location_id!r}.", "location_id")

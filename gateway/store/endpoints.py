@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert, select
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, select
 
 from gateway.store.rows import partner_endpoint
+from gateway.store.statements import put as put_row
 
 _ONE = and_(
     partner_endpoint.c.partner == bindparam("partner_"),
@@ -29,8 +30,8 @@ def of_partner(db: Connection, partner: int) -> Sequence[RowMapping]:
 
 def put(db: Connection, partner: int, identifier: str, role: str, url: str) -> None:
     """That interface of a partner's is there from now on."""
-    remove(db, partner, identifier, role)
-    db.execute(insert(partner_endpoint).values(partner=partner, identifier=identifier, role=role, url=url))
+    key = {"partner": partner, "identifier": identifier, "role": role}
+    put_row(db, partner_endpoint, key | {"url": url}, tuple(key))
 
 
 def remove(db: Connection, partner: int, identifier: str, role: str) -> bool:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, insert, null, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.store.rows import cdr, cpo, partner, partner_endpoint, push, session
+from gateway.store.statements import put_once
 from ocpi.versions import ModuleID
 
 
@@ -67,9 +68,12 @@ def owe(
     if db.execute(_WANTED, {"partner_": partner_id, "module_": module}).first() is None:
         return
     due = not_before or now
-    if db.execute(_AGAIN, {"module_": module, "object_": object_, "due": due}).rowcount == 0:
-        row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
-        db.execute(_OWE, row | {"revision": 1, "attempts": 0, "error": ""})
+    again = {"module_": module, "object_": object_, "due": due}
+    if db.execute(_AGAIN, again).rowcount == 1:
+        return
+    row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
+    if not put_once(db, push, row | {"revision": 1, "attempts": 0, "error": ""}):  # another process was quicker
+        db.execute(_AGAIN, again)
 
 
 def partners_due(db: Connection, now: datetime) -> list[int]:
@@ -113,12 +117,6 @@ def failing(db: Connection, partner_id: int) -> int:
     return int(db.execute(asked).scalar_one())
 
 
-def of_object(db: Connection, module: str, object_: int) -> RowMapping | None:
-    """What is known of telling a partner of this object."""
-    asked = select(push).where(push.c.module == module, push.c.object == object_)
-    return db.execute(asked).mappings().first()
-
-
 _WANTED = select(partner_endpoint.c.id).where(
     partner_endpoint.c.partner == bindparam("partner_"),
     partner_endpoint.c.identifier == bindparam("module_"),
@@ -133,7 +131,6 @@ _AGAIN = (
         due_at=case((or_(push.c.due_at.is_(None), push.c.due_at > _due_at), _due_at), else_=push.c.due_at),
     )
 )
-_OWE = insert(push)
 _FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
 _PARTNERS_DUE = (
     select(push.c.partner)

@@ -105,12 +105,6 @@ def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Update:
     return here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted})
 
 
-def runs_for(db: Connection, station: str, command: int) -> bool:
-    """A transaction that this command's token began runs at the station."""
-    asked = select(session.c.id).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
-    return db.execute(asked.where(session.c.command == command).limit(1)).first() is not None
-
-
 def page(
     db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
 ) -> tuple[int, Sequence[RowMapping]]:
@@ -126,8 +120,3 @@ def page(
     total = db.execute(select(func.count()).select_from(session).where(*mine)).scalar_one()
     asked = _WHOLE.where(*mine).order_by(session.c.id).offset(wanted.offset).limit(wanted.limit)
     return int(total), db.execute(asked).mappings().all()
-
-
-def of_station(db: Connection, station: str, since: datetime) -> Sequence[RowMapping]:
-    asked = select(session).where(session.c.station == station, session.c.created_at >= since)
-    return db.execute(asked.order_by(session.c.id)).mappings().all()

@@ -1,6 +1,6 @@
 """Locations, EVSEs, connectors and their bindings to stations: every query about what is where."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -142,15 +142,6 @@ def bind(
 
 def cpo_of(db: Connection, country_code: str, party_id: str) -> int | None:
     return db.execute(select(cpo.c.id).where(cpo.c.key == Party(country_code, party_id).key)).scalar_one_or_none()
-
-
-def all_locations(db: Connection) -> Sequence[RowMapping]:
-    return db.execute(select(location).order_by(location.c.id)).mappings().all()
-
-
-def bindings_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
-    asked = _PLACES.where(evse.c.location == location_pk).order_by(evse.c.id, binding.c.id)
-    return db.execute(asked).mappings().all()
 
 
 # A 1.6 station tells of connectors only, whether or not its binding names an EVSE as well.
