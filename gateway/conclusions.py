@@ -40,7 +40,7 @@ class Moved:
 
 def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) -> Moved:
     """Give every command of ``ids`` that is ripe its one result: the station's, or the clock's (P3)."""
-    ripe = commands.to_conclude(db, ids, now)
+    ripe = commands.to_conclude(db, ids, now, rules.settings.node_patience)
     # Concluded by another process, which may not have come to posting what is owed.
     moved = Moved(callbacks=callbacks.of_commands(db, set(ids) - {row["id"] for row in ripe}))
     for row in ripe:

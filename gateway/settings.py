@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def node_patience(self) -> timedelta:
+        """How long after a station's deadline the node that asked it has the word, before the clock has it."""
+        return min(timedelta(seconds=1), (self.command_timeout - self.station_timeout) / 4)
+
+    @property
     def database(self) -> str:
         """SQLAlchemy's URL of the database, with the driver we ship."""
         url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'gateway.db'}"

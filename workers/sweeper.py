@@ -43,8 +43,9 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     It does the jobs' work itself instead of ringing for it, so that it needs no Redis where the work needs none.
     """
     now = utc_now()
-    rung_before = now - office.rules.settings.ring_again
-    ring, ripe = await office.store.read(commands.due, now, rung_before, MOST)
+    settings = office.rules.settings
+    rung_before = now - settings.ring_again
+    ring, ripe = await office.store.read(commands.due, now, settings.node_patience, rung_before, MOST)
     await asyncio.gather(*(_conclude(office, one) for one in ripe))
     for delivery in (callbacks.deliver(office), pusher.deliver()):
         post = asyncio.create_task(_deliver(delivery))

@@ -58,6 +58,15 @@ BLANK: Mapping[str, Any] = {
 
 
 _FINAL = and_(command.c.ending.is_not(None), command.c.ending != Ending.CONNECTION_LOST)
+#: The node that has an order says itself when its time is up, and only it knows of an order that it did not write any more.
+_OVERDUE = and_(
+    command.c.deadline <= bindparam("now"),
+    or_(
+        command.c.state != CommandState.SENT,
+        command.c.ending.is_not(None),
+        command.c.deadline <= bindparam("node_silent_since"),
+    ),
+)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _STATIONS: BindParameter[Any] = bindparam("stations", expanding=True)
 _OF_IDS = select(command.c.station).where(command.c.id.in_(_IDS))
@@ -99,7 +108,7 @@ _ANSWERED = (
 )
 _TO_CONCLUDE = (
     select(command)
-    .where(_OPEN, or_(_FINAL, command.c.deadline <= bindparam("now")))
+    .where(_OPEN, or_(_FINAL, _OVERDUE))
     .where(
         or_(
             command.c.id.in_(_IDS),
@@ -198,9 +207,13 @@ def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> 
     ]
 
 
-def to_conclude(db: Connection, ids: Collection[int], now: datetime) -> Sequence[RowMapping]:
-    """Those of ``ids`` that can be concluded, and any older answered one of their stations, oldest first."""
-    return db.execute(_TO_CONCLUDE, {"ids": ids, "newest": max(ids), "now": now}).mappings().all()
+def to_conclude(db: Connection, ids: Collection[int], now: datetime, patience: timedelta) -> Sequence[RowMapping]:
+    """Those of ``ids`` that can be concluded, and any older answered one of their stations, oldest first.
+
+    ``patience``: how long after a deadline the word is the node's before it is the clock's.
+    """
+    asked = {"ids": ids, "newest": max(ids), "now": now, "node_silent_since": now - patience}
+    return db.execute(_TO_CONCLUDE, asked).mappings().all()
 
 
 def conclude(db: Connection, judged: RowMapping, result: str, text: str, now: datetime) -> bool:
@@ -220,16 +233,11 @@ def withdraw(db: Connection, command_id: int, response: Mapping[str, Any], now: 
     return db.execute(withdrawn).rowcount == 1
 
 
-def due(db: Connection, now: datetime, rung_before: datetime, most: int) -> tuple[list[int], list[int]]:
+def due(
+    db: Connection, now: datetime, patience: timedelta, rung_before: datetime, most: int
+) -> tuple[list[int], list[int]]:
     """What the sweeper finds: (to be rung for again, to be concluded)."""
-    ripe = or_(
-        command.c.deadline <= now,
-        and_(
-            command.c.ending.is_not(None),
-            command.c.ending != Ending.CONNECTION_LOST,
-            command.c.answered_at <= rung_before,
-        ),
-    )
+    ripe = or_(_OVERDUE, and_(_FINAL, command.c.answered_at <= rung_before))
     stuck = and_(
         command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]),
         command.c.ending.is_(None),
@@ -238,7 +246,8 @@ def due(db: Connection, now: datetime, rung_before: datetime, most: int) -> tupl
     )
     ring = select(command.c.id).where(_OPEN, ~ripe, stuck).order_by(command.c.id).limit(most)
     conclude_ = select(command.c.id).where(_OPEN, ripe).order_by(command.c.id).limit(most)
-    return list(db.execute(ring).scalars()), list(db.execute(conclude_).scalars())
+    times = {"now": now, "node_silent_since": now - patience}
+    return list(db.execute(ring, times).scalars()), list(db.execute(conclude_, times).scalars())
 
 
 def rung(db: Connection, ids: Collection[int], now: datetime) -> None:

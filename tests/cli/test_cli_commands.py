@@ -69,7 +69,7 @@ def abandoned(db: Connection) -> None:
     commands.claim(db, ["CS-1"], after(0.2))
     answer = Answer(ending=Ending.RESULT, status="Accepted", reason="NoError")
     commands.answered(db, command, "ocpp2.0.1", answer, after(1))
-    [ripe] = commands.to_conclude(db, [command], after(2))
+    [ripe] = commands.to_conclude(db, [command], after(2), timedelta(0))
     commands.conclude(db, ripe, "ACCEPTED", "Reserved.", after(2))
     owed = Owed(command=command, partner=1, url=URL, result="ACCEPTED", text="Reserved.", expires_at=after(30))
     callbacks.owe(db, [owed], after(2))

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -302,6 +302,19 @@ def test_a_status_that_comes_from_two_sockets_is_the_newest(anywhere: Indoors, p
     assert [row["status"] for row in anywhere.rows("connector_status")] == ["S4"]
 
 
+def test_an_order_that_its_node_did_not_send_any_more_is_failed_though_the_clock_looks_first(anywhere: Indoors) -> None:
+    partner, (location, station) = anywhere.partner(), anywhere.one_evse()
+    [said] = anywhere.start(partner, location).dispatch
+    anywhere.claim(station)
+    anywhere.now = START + anywhere.rules.settings.station_timeout
+    anywhere.conclude(said)
+    assert anywhere.told() == []
+    unsent = Answer(ending=Ending.NOT_SENT, detail="the deadline passed while the order was waiting")
+    anywhere.run(commands.answered, said, "ocpp1.6", unsent, anywhere.now)
+    anywhere.conclude(said)
+    assert anywhere.told() == ["FAILED"]
+
+
 def test_no_command_stays_open_for_ever(anywhere: Indoors) -> None:
     """Whatever a command's state, its deadline makes it ripe."""
     partner, (location, station) = anywhere.partner(), anywhere.one_evse()
@@ -311,10 +324,18 @@ def test_no_command_stays_open_for_ever(anywhere: Indoors) -> None:
     anywhere.claim(station)
     with anywhere.db() as db:
         db.execute(update(rows.command).where(rows.command.c.id == said[3]).values(state="RECEIVED"))
-    late = START + anywhere.rules.settings.station_timeout
-    assert anywhere.run(commands.due, late - timedelta(seconds=1), START, 10) == (said[2:], [])
-    assert anywhere.run(commands.due, late, START, 10) == ([], said)
-    assert anywhere.run(commands.due, late, START, 2) == ([], said[:2])
+    settings = anywhere.rules.settings
+    deadline = START + settings.station_timeout
+    late = deadline + settings.node_patience
+
+    def due(now: datetime, most: int = 10) -> tuple[list[int], list[int]]:
+        return anywhere.run(commands.due, now, settings.node_patience, START, most)
+
+    assert due(deadline - timedelta(seconds=1)) == (said[2:], [])
+    # The second one is at its node, which may just be writing down that it did not send it any more.
+    assert due(deadline) == ([], [said[0], *said[2:]])
+    assert due(late) == ([], said)
+    assert due(late, 2) == ([], said[:2])
     anywhere.now = late
     anywhere.conclude(*said)
     assert anywhere.told() == ["TIMEOUT", "TIMEOUT", "FAILED", "FAILED"]
