@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.domain.lifecycle import ReservationState
 from gateway.store import reservations, tokens, transactions
+from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.sessions import AuthMethod
 from ocpi.types import fold
@@ -24,22 +25,22 @@ def authorize(db: Connection, station: str, token: IdToken, now: datetime) -> To
     return accepted(known[0]) if known else own_reservation(db, station, token) or INVALID
 
 
-def permissions(db: Connection, station: str, token: str, now: datetime) -> list[RowMapping]:
+def permissions(db: Connection, station: str, token: str, now: datetime) -> list[Row]:
     """What eMSPs authorise the token there now, the newest command's first."""
     return [known for known in tokens.authorized(db, station, token) if _lasts(db, known, now)]
 
 
-def accepted(known: RowMapping) -> TokenStatus:
+def accepted(known: Row) -> TokenStatus:
     group = known["group_id_token"]
     return TokenStatus(status="Accepted", group=IdToken(value=group) if group else None)
 
 
-def owner(row: RowMapping) -> tuple[int, str]:
+def owner(row: Row) -> tuple[int, str]:
     """(connection, folded party): whose an authorization is; reservations are told apart in the same way."""
     return row["partner"], Party(row["from_country"], row["from_party"]).key
 
 
-def is_sure(db: Connection, known: RowMapping, now: datetime) -> bool:
+def is_sure(db: Connection, known: Row, now: datetime) -> bool:
     """Neither is its eMSP asked again nor the whitelist looked at, where a token may have become invalid meanwhile.
 
     So are tokens of commands in their time (mod_commands §ReserveNow, §StartSession), what the eMSP has just allowed,
@@ -48,7 +49,7 @@ def is_sure(db: Connection, known: RowMapping, now: datetime) -> bool:
     return (_remembered(known, now) and known["auth_method"] != AuthMethod.WHITELIST) or _runs(db, known)
 
 
-def holds(db: Connection, known: RowMapping) -> bool:
+def holds(db: Connection, known: Row) -> bool:
     """A reservation of its eMSP waits there for the token."""
     return any(
         held["state"] == ReservationState.ACTIVE and (held["partner"], held["party_key"]) == owner(known)
@@ -94,28 +95,28 @@ def may_end(db: Connection, station: str, event: TransactionChanged, now: dateti
     return authorize(db, station, event.id_token, now)
 
 
-def _lasts(db: Connection, known: RowMapping, now: datetime) -> bool:
+def _lasts(db: Connection, known: Row, now: datetime) -> bool:
     return _remembered(known, now) or holds(db, known) or _runs(db, known)
 
 
-def _remembered(known: RowMapping, now: datetime) -> bool:
+def _remembered(known: Row, now: datetime) -> bool:
     return known["until"] is None or now < known["until"]
 
 
-def _runs(db: Connection, known: RowMapping) -> bool:
+def _runs(db: Connection, known: Row) -> bool:
     running = transactions.running_at(db, known["station"], None, None)
     return any(one["partner"] is not None and owner(one) == owner(known) and _began(known, one) for one in running)
 
 
-def _began(known: RowMapping, running: RowMapping) -> bool:
+def _began(known: Row, running: Row) -> bool:
     return fold(running["cdr_token"]["uid"]) == fold(known["token"]["uid"])
 
 
-def _is_of_its_group(db: Connection, known: RowMapping, ending: RowMapping) -> bool:
+def _is_of_its_group(db: Connection, known: Row, ending: Row) -> bool:
     began = tokens.authorized(db, ending["station"], ending["token_key"] or ending["cdr_token"]["uid"])
     groups = {one["group_id_token"] for one in began if owner(one) == owner(ending)}
     return known["group_id_token"] is not None and known["group_id_token"] in groups
 
 
-def _names(held: RowMapping) -> set[str]:
+def _names(held: Row) -> set[str]:
     return {fold(name) for name in (held["id_token"], held["group_id_token"]) if name}

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.domain import metering, pricing
 from gateway.domain.lifecycle import ReservationState, SessionState
@@ -17,6 +17,7 @@ from gateway.domain.signatures import signed_data
 from gateway.domain.usage import Activity, Stretch
 from gateway.store import cdrs as table
 from gateway.store import pushes, reservations, sessions, transactions
+from gateway.store.prepared import Row
 from ocpi.cdrs import CDR, CdrLocation, cdr_location
 from ocpi.locations import Location
 from ocpi.sessions import AuthMethod, CdrToken, Price
@@ -59,7 +60,7 @@ def replace(db: Connection, cdr_pk: int, now: datetime) -> int | None:
     return _make(db, sessions.by_pk(db, row["session"]), len(before), now)
 
 
-def session_cost(db: Connection, row: RowMapping, done: Sequence[Stretch]) -> Price | None:
+def session_cost(db: Connection, row: Row, done: Sequence[Stretch]) -> Price | None:
     """What a Session's ``usage`` has cost so far; None when no price is known, which does not mean that it is free."""
     place = table.location_of(db, row) if row["tariff"] is not None else None
     if place is None:
@@ -75,7 +76,7 @@ def session_cost(db: Connection, row: RowMapping, done: Sequence[Stretch]) -> Pr
         return None
 
 
-def usage(db: Connection, row: RowMapping, until: datetime) -> list[Stretch]:
+def usage(db: Connection, row: Row, until: datetime) -> list[Stretch]:
     """All that was done in a Session: the reservation, if it began with one, then what the station measured."""
     charged, held = row["transaction_id"] is not None, _reservation(db, row)
     began = row["start_date_time"] if charged else until
@@ -89,7 +90,7 @@ def usage(db: Connection, row: RowMapping, until: datetime) -> list[Stretch]:
     return kept + (measured or [at_once])
 
 
-def _reserved(row: RowMapping, held: RowMapping, began: datetime) -> list[Stretch]:
+def _reserved(row: Row, held: Row, began: datetime) -> list[Stretch]:
     """From when it was made until the charge began, or it expired (mod_tariffs §TariffRestrictions, reservation)."""
     made, end = row["created_at"], min(began, held["expiry_date"])
     if row["transaction_id"] is not None and made >= end:  # the Session began with the charge
@@ -97,7 +98,7 @@ def _reserved(row: RowMapping, held: RowMapping, began: datetime) -> list[Stretc
     return [Stretch(start=made, end=max(made, end), activity=Activity.RESERVATION)]
 
 
-def _make(db: Connection, row: RowMapping, credited: int, now: datetime) -> int | None:
+def _make(db: Connection, row: Row, credited: int, now: datetime) -> int | None:
     """The CDR after ``credited`` others that were taken back. It is named after them, so that it can be made once."""
     if row["partner"] is None or (row["transaction_id"] is None and row["tariff"] is None):
         return None
@@ -117,11 +118,11 @@ def _make(db: Connection, row: RowMapping, credited: int, now: datetime) -> int 
     return _add(db, record, row["id"], row, now)
 
 
-def _reservation(db: Connection, row: RowMapping) -> RowMapping | None:
+def _reservation(db: Connection, row: Row) -> Row | None:
     return reservations.by_id(db, row["reservation"]) if row["reservation"] is not None else None
 
 
-def _is_due(db: Connection, row: RowMapping, held: RowMapping | None) -> bool:
+def _is_due(db: Connection, row: Row, held: Row | None) -> bool:
     """A charge always; a reservation that was not used when that was its driver's doing, and neither ours nor the
     station's (mod_commands §ReserveNow, §CancelReservation)."""
     if row["transaction_id"] is not None or held is None:
@@ -130,18 +131,18 @@ def _is_due(db: Connection, row: RowMapping, held: RowMapping | None) -> bool:
     return cancelled or _has_expired(row, held)
 
 
-def _has_expired(row: RowMapping, held: RowMapping | None) -> bool:
+def _has_expired(row: Row, held: Row | None) -> bool:
     return row["transaction_id"] is None and held is not None and held["state"] == ReservationState.EXPIRED
 
 
-def _not_unused(db: Connection, row: RowMapping, now: datetime) -> None:
+def _not_unused(db: Connection, row: Row, now: datetime) -> None:
     """A station that was offline tells late that the reservation was used: that nobody came for it is taken back."""
     for one in table.of_reservation(db, row["reservation"]):
         if one["session"] != row["id"] and one["credited_by"] is None:
             _take_back(db, one, "The reservation was used.", now)
 
 
-def _take_back(db: Connection, row: RowMapping, remark: str, now: datetime) -> int | None:
+def _take_back(db: Connection, row: Row, remark: str, now: datetime) -> int | None:
     """All of the CDR again, with the negative amount; None when that was done before."""
     record = CDR.model_validate(row["body"])
     changed = {
@@ -155,7 +156,7 @@ def _take_back(db: Connection, row: RowMapping, remark: str, now: datetime) -> i
     return _add(db, record.model_copy(update=changed), row["session"], row, now, credits=row["id"])
 
 
-def _record(db: Connection, row: RowMapping, location: Location, name: str, expired: bool, now: datetime) -> CDR:
+def _record(db: Connection, row: Row, location: Location, name: str, expired: bool, now: datetime) -> CDR:
     tariff = Tariff.model_validate(row["tariff"]) if row["tariff"] is not None else None
     done = usage(db, row, row["end_date_time"])
     told = metering.in_order(transactions.messages(db, row["id"]))
@@ -187,7 +188,7 @@ def _billed(tariff: Tariff | None, done: Sequence[Stretch], time_zone: str, *, e
         return pricing.bill(tariff, done, "UTC", expired)
 
 
-def _place(location: Location, row: RowMapping) -> CdrLocation:
+def _place(location: Location, row: Row) -> CdrLocation:
     """As it is called now; of an EVSE or connector that has left the Location since, only the ids are known."""
     evse = _named(location.evses, "uid", row["evse_uid"])
     connector = _named(evse.connectors, "id", row["connector_id"]) if evse is not None else None
@@ -200,7 +201,7 @@ def _named(ones: Sequence[Any], name: str, id_: str) -> Any:
 
 
 def _add(
-    db: Connection, record: CDR, session_pk: int, whose: RowMapping, now: datetime, credits: int | None = None
+    db: Connection, record: CDR, session_pk: int, whose: Row, now: datetime, credits: int | None = None
 ) -> int | None:
     """Seal it and owe it to the partner; None when it is there already."""
     row = {name: whose[name] for name in ("cpo", "partner", "from_country", "from_party")} | {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import authorization, ownership, sessions, stopping
 from gateway.domain import metering
@@ -14,6 +14,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import sessions as table
 from gateway.store import transactions
+from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.types import fold
 from ocpp_bridge.events import READINGS, Phase, TransactionChanged
@@ -57,7 +58,7 @@ def close(db: Connection, rules: Rules, now: datetime) -> None:
     each(db, "a Session cannot be closed", transactions.to_close(db, now), end)
 
 
-def _known(db: Connection, station: str, event: TransactionChanged) -> RowMapping | None:
+def _known(db: Connection, station: str, event: TransactionChanged) -> Row | None:
     if event.transaction_id is not None:
         return transactions.by_id(db, station, event.transaction_id)
     if event.phase is Phase.STARTED:
@@ -81,7 +82,7 @@ def _start_key(db: Connection, station: str, event: TransactionChanged) -> str:
     return key
 
 
-def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> RowMapping:
+def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> Row:
     """The Session that was waiting for this transaction, or a new one."""
     row: dict[str, Any] = {
         "transaction_id": event.transaction_id or str(take_number(db, "transaction")),
@@ -115,9 +116,7 @@ def _doubt_others(db: Connection, station: str, event: TransactionChanged, rules
             table.change(db, one["id"], now, end_date_time=ended, closes_at=closes)
 
 
-def _go_on(
-    db: Connection, known: RowMapping, event: TransactionChanged, rules: Rules, now: datetime
-) -> tuple[RowMapping, list[int]]:
+def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, now: datetime) -> tuple[Row, list[int]]:
     """2.x tells token, EVSE, reservation and remoteStartId just once each, in whichever message it knows them."""
     news = event.evse is not None and (known["station_evse"], known["station_connector"]) == (None, None)
     event = _placed(event, known)
@@ -145,8 +144,8 @@ def _go_on(
 
 
 def _joined(
-    db: Connection, known: RowMapping, waiting: RowMapping, event: TransactionChanged, rules: Rules, now: datetime
-) -> tuple[RowMapping, list[int]]:
+    db: Connection, known: Row, waiting: Row, event: TransactionChanged, rules: Rules, now: datetime
+) -> tuple[Row, list[int]]:
     """A cable came before the driver was known, or the driver before the reservation: the Session that waited is it.
 
     One that its partner may have been told of already is INVALID; one that nobody knows of is no more.
@@ -172,7 +171,7 @@ class _GivenUp(Exception):
     """Nobody waits any more."""
 
 
-def _hand_over(db: Connection, known: RowMapping, to_pk: int, rules: Rules, now: datetime) -> None:
+def _hand_over(db: Connection, known: Row, to_pk: int, rules: Rules, now: datetime) -> None:
     """The transaction's messages are the other Session's, and it is free to have its id."""
     transactions.hand_over(db, known["id"], to_pk)
     if known["partner"] is None:
@@ -183,14 +182,14 @@ def _hand_over(db: Connection, known: RowMapping, to_pk: int, rules: Rules, now:
     sessions.tell(db, known["id"], rules, now)
 
 
-def _as_begun(event: TransactionChanged, known: RowMapping) -> TransactionChanged:
+def _as_begun(event: TransactionChanged, known: Row) -> TransactionChanged:
     """2.x names the token once: it is still the one that was presented."""
     if event.id_token is not None or known["token_key"] is None:
         return event
     return replace(event, id_token=IdToken(value=known["token_key"]))
 
 
-def _price_where(db: Connection, known: RowMapping, place: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _price_where(db: Connection, known: Row, place: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The price of a place that was not known when the Session began."""
     return sessions.price(db, {**known, **place}, now) if known["tariff"] is None else {}
 
@@ -198,18 +197,18 @@ def _price_where(db: Connection, known: RowMapping, place: dict[str, Any], now: 
 _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connector_id")
 
 
-def _placed(event: TransactionChanged, known: RowMapping) -> TransactionChanged:
+def _placed(event: TransactionChanged, known: Row) -> TransactionChanged:
     """2.x names the EVSE once, and the token perhaps later."""
     if event.evse is not None or event.connector is not None:
         return event
     return replace(event, evse=known["station_evse"], connector=known["station_connector"])
 
 
-def _final(row: RowMapping) -> bool:
+def _final(row: Row) -> bool:
     return row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
 
 
-def _note(db: Connection, known: RowMapping, event: TransactionChanged, now: datetime) -> bool:
+def _note(db: Connection, known: Row, event: TransactionChanged, now: datetime) -> bool:
     """Keep the message; False when it was told before, or comes after the Session was closed, which nothing changes."""
     at = _believed(event.at or max((one.at for one in event.readings if one.at), default=None), now)
     row = {
@@ -241,7 +240,7 @@ def _message_key(event: TransactionChanged) -> str:
     return hashlib.sha256(repr((event.at, event.readings)).encode()).hexdigest()
 
 
-def _measure(db: Connection, known: RowMapping, event: TransactionChanged, rules: Rules, now: datetime) -> None:
+def _measure(db: Connection, known: Row, event: TransactionChanged, rules: Rules, now: datetime) -> None:
     """What a new message changes: energy, times, and whether it is over (2.x E02, E06)."""
     told = transactions.messages(db, known["id"])
     changed: dict[str, Any] = {"kwh": metering.energy(told)}

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import reservations, sessions, stopping
 from gateway.domain.results import judge_answer
 from gateway.house import Rules
 from gateway.stations import learned
 from gateway.store import callbacks, commands, stations
+from gateway.store.prepared import Row
 from gateway.store.sessions import has_ended
 from ocpi.commands import CommandResultType
 from ocpp_bridge.answers import ANSWER, Answer, Ending
@@ -73,7 +74,7 @@ def answered(
     return Moved(dispatch=reservations.late(db, row, meaning, rules, now))
 
 
-def _follow(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+def _follow(db: Connection, row: Row, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
     """What an order's end means for the Session that it is about; the orders that follow."""
     if row["answer"] is None or row["order"] is None:
         return []
@@ -88,7 +89,7 @@ def _follow(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now
     return []
 
 
-def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
+def refined(db: Connection, row: Row, rules: Rules) -> Meaning:
     """What a command's end means, with what the house knows beside the answer."""
     if row["order"] is None:
         return NOT_BEGUN
@@ -109,13 +110,13 @@ def refined(db: Connection, row: RowMapping, rules: Rules) -> Meaning:
     return meaning
 
 
-def _is_over_there(db: Connection, row: RowMapping, order: ReserveNow) -> bool:
+def _is_over_there(db: Connection, row: Row, order: ReserveNow) -> bool:
     known = stations.find(db, row["station"])
     ahead = known["clock_ahead"] if known is not None else None
     return ahead is not None and row["received_at"] + timedelta(seconds=ahead) >= order.expiry
 
 
-def _meaning(row: RowMapping) -> Meaning:
+def _meaning(row: Row) -> Meaning:
     if row["ending"] is None or row["answer"] is None:
         return judge_answer(None, row["state"], None)
     answer = ANSWER.validate_python(row["answer"])
@@ -123,7 +124,7 @@ def _meaning(row: RowMapping) -> Meaning:
     return judge_answer(answer, row["state"], dialect.meaning(_order(row), answer))
 
 
-def _start_refused(db: Connection, row: RowMapping, order: RequestStart, rules: Rules) -> Meaning:
+def _start_refused(db: Connection, row: Row, order: RequestStart, rules: Rules) -> Meaning:
     """RemoteStart Rejected says little; the connector's last status says why."""
     status = stations.status_at(db, row["station"], order.evse, order.connector) or ""
     result = _START_REFUSED_BY.get(status, CommandResultType(rules.settings.start_refused))
@@ -147,11 +148,11 @@ def _has_ended(db: Connection, session_pk: int | None) -> bool:
     return session_pk is not None and has_ended(db, session_pk)
 
 
-def _order(row: RowMapping) -> Order:
+def _order(row: Row) -> Order:
     return ORDER.validate_python(row["order"])
 
 
-def _owed(row: RowMapping, meaning: Meaning) -> callbacks.Owed:
+def _owed(row: Row, meaning: Meaning) -> callbacks.Owed:
     return callbacks.Owed(
         command=row["id"],
         partner=row["partner"],

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.authorization import owner
 from gateway.domain.connector_types import ocpp_connector_type
@@ -12,6 +12,7 @@ from gateway.domain.evse_status import DECIDED, USABLE
 from gateway.domain.ledger import CheckStatus, Kept, Spot, check, held_up
 from gateway.sessions import same_spot
 from gateway.store import commands, reservations, stations, transactions
+from gateway.store.prepared import Row
 from ocpi.locations import ConnectorFormat, ConnectorType, PowerType
 from ocpi.types import fold
 from ocpp_bridge.dialects import DIALECTS
@@ -60,12 +61,12 @@ def taken(db: Connection, station: str, command_id: int, order: RequestStart, no
     return ""
 
 
-def _whose(held: RowMapping) -> tuple[int, str] | None:
+def _whose(held: Row) -> tuple[int, str] | None:
     """(connection, folded party); None: the CPO's own."""
     return None if held["partner"] is None else (held["partner"], held["party_key"])
 
 
-def _is_in_doubt(db: Connection, held: RowMapping) -> bool:
+def _is_in_doubt(db: Connection, held: Row) -> bool:
     """An order about it is on its way, or its token was presented, so that its EVSE is Available (2.x H03.FR.10)."""
     if commands.open_for_reservation(db, held["id"]):
         return True
@@ -75,7 +76,7 @@ def _is_in_doubt(db: Connection, held: RowMapping) -> bool:
     return bool(free and since > (held["confirmed_at"] or held["created_at"]))
 
 
-def _is_there(row: RowMapping, order: RequestStart) -> bool:
+def _is_there(row: Row, order: RequestStart) -> bool:
     return same_spot((row["station_evse"], row["station_connector"]), (order.evse, order.connector))
 
 
@@ -83,7 +84,7 @@ def _kept(db: Connection, station: str, now: datetime) -> list[Kept]:
     return [_as_kept(held) for held in reservations.held_at(db, station, now)]
 
 
-def _as_kept(held: RowMapping) -> Kept:
+def _as_kept(held: Row) -> Kept:
     return Kept(
         token=held["id_token"],
         expiry=held["expiry_date"],
@@ -93,7 +94,7 @@ def _as_kept(held: RowMapping) -> Kept:
     )
 
 
-def _place(held: RowMapping) -> int | None:
+def _place(held: Row) -> int | None:
     return _number(held["station_evse"], held["station_connector"])
 
 
@@ -103,7 +104,7 @@ def _number(evse: int | None, connector: int | None) -> int | None:
 
 
 def _spots(db: Connection, station: str) -> list[Spot]:
-    bound: defaultdict[int, list[RowMapping]] = defaultdict(list)
+    bound: defaultdict[int, list[Row]] = defaultdict(list)
     for row in stations.places(db, station):
         if (number := _number(row["station_evse"], row["station_connector"])) is not None:
             bound[number].append(row)
@@ -123,14 +124,14 @@ def _spots(db: Connection, station: str) -> list[Spot]:
     ]
 
 
-def _is_usable(row: RowMapping, running: Sequence[tuple[int | None, int | None]]) -> bool:
+def _is_usable(row: Row, running: Sequence[tuple[int | None, int | None]]) -> bool:
     """As the station told; an imported status says nothing of this moment, except that it is not there at all."""
     if any(same_spot((row["station_evse"], row["station_connector"]), one) for one in running):
         return False
     return row["status"] in USABLE if row["status_at"] is not None else row["status"] not in DECIDED
 
 
-def _types(row: RowMapping, words: Collection[str] | None) -> list[str]:
+def _types(row: Row, words: Collection[str] | None) -> list[str]:
     """The types of the connectors that a binding speaks of, in the station's words."""
     evses = [one for one in row["body"].get("evses") or [] if fold(one["uid"]) == row["evse_key"]]
     mine = [one for evse in evses for one in evse["connectors"] if row["connector_key"] in ("", fold(one["id"]))]

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.domain.imported import OPEN_PROFILE, Binding, Contents, Station, Unimportable
 from gateway.secrets import password_fits, password_hash
 from gateway.store import bindings, partners, stations, tariffs, topology
+from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
@@ -211,7 +212,7 @@ def _kept_password(station: Station, known: str | None) -> str | None:
     return known if known is not None and password_fits(password, known) else password_hash(password)
 
 
-def _overlap(one: RowMapping, other: RowMapping) -> bool:
+def _overlap(one: Row, other: Row) -> bool:
     """Whether two bindings of a station may mean the same plug; what is not said may be any."""
     return all(
         one[name] == other[name] or one[name] is None or other[name] is None

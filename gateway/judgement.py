@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.asked import Asked, Refusal, not_supported, rejected
 from gateway.domain.addressing import Place
@@ -15,6 +15,7 @@ from gateway.house import Rules
 from gateway.replacing import can_be_replaced, give_up, number_at
 from gateway.reservations import reserved_as
 from gateway.store import reservations, sessions, tokens, topology, transactions
+from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from gateway.whereabouts import At, Online, find_place, location_of, must_be_online
 from ocpi.commands import (
@@ -236,7 +237,7 @@ JUDGES: Mapping[CommandType, Judge[Any]] = {
 }
 
 
-def _owner(session: RowMapping) -> Party:
+def _owner(session: Row) -> Party:
     return Party(session["from_country"], session["from_party"])
 
 

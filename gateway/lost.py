@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands
 from gateway.domain.lifecycle import ReservationState
 from gateway.house import Rules
 from gateway.reservations import Follows, over
 from gateway.store import commands, reservations, stations
+from gateway.store.prepared import Row
 from ocpp_bridge.orders import IdToken, ReserveNow
 
 #: With less time left a reservation that was lost is not made again.
@@ -36,7 +37,7 @@ def seen(
     return _not_reserved(db, station, connector, before, rules, now)
 
 
-def _of_any_connector(db: Connection, station: str, connector: int) -> list[RowMapping]:
+def _of_any_connector(db: Connection, station: str, connector: int) -> list[Row]:
     """What is held of the station as a whole is lost with the last of its connectors (1.6 §5.13)."""
     if connector == 0:  # all that it holds is lost as it is
         return []
@@ -61,20 +62,20 @@ def _not_reserved(
     return follows
 
 
-def _ends_anyway(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> bool:
+def _ends_anyway(db: Connection, held: Row, rules: Rules, now: datetime) -> bool:
     """It expires, by the station's clock perhaps already, or an order about it is on its way: ours, or its owner's."""
     expires = held["expiry_date"] - rules.settings.reservation_grace <= now
     return bool(expires or held["superseded"] or commands.open_for_reservation(db, held["id"]))
 
 
-def _again_or_never(db: Connection, held: RowMapping, rules: Rules, now: datetime, follows: Follows) -> None:
+def _again_or_never(db: Connection, held: Row, rules: Rules, now: datetime, follows: Follows) -> None:
     if rules.settings.reserve_again and held["expiry_date"] - now > _WORTH_IT:
         follows.dispatch.append(errands.reserve(db, rules, held["station"], as_held(held), held["id"], now))
     else:
         follows.owed.extend(over(db, held, ReservationState.REMOVED, rules, now))
 
 
-def as_held(held: RowMapping) -> ReserveNow:
+def as_held(held: Row) -> ReserveNow:
     """The order that the station accepted, with the same number (P2: a new order, not the old one again)."""
     group = held["group_id_token"]
     return ReserveNow(

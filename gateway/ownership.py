@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import authorization, reservations, sessions
 from gateway.domain.lifecycle import LIVE, ReservationState
 from gateway.store import commands, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
+from gateway.store.prepared import Row
 from ocpi.types import fold
 from ocpp_bridge.events import TransactionChanged
 
@@ -16,9 +17,7 @@ from ocpp_bridge.events import TransactionChanged
 _SKEW = timedelta(minutes=5)
 
 
-def claim(
-    db: Connection, station: str, event: TransactionChanged, now: datetime
-) -> tuple[RowMapping | None, RowMapping | None]:
+def claim(db: Connection, station: str, event: TransactionChanged, now: datetime) -> tuple[Row | None, Row | None]:
     """Take the reservation that this transaction uses up, and the Session that waited for it."""
     held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
     if held is not None and waiting is not None and event.remote_start_id is not None and not _of_one(held, waiting):
@@ -31,12 +30,12 @@ def claim(
     return held, waiting
 
 
-def _of_one(held: RowMapping, waiting: RowMapping) -> bool:
+def _of_one(held: Row, waiting: Row) -> bool:
     """The CPO's own reservations are for any eMSP's card."""
     return held["partner"] is None or (held["partner"], held["party_key"]) == authorization.owner(waiting)
 
 
-def _awaited(db: Connection, station: str, event: TransactionChanged, now: datetime) -> RowMapping | None:
+def _awaited(db: Connection, station: str, event: TransactionChanged, now: datetime) -> Row | None:
     """The Session of the start that this transaction answers: by its number, else by station, connector and token."""
     if event.remote_start_id is not None:
         return transactions.asked_for(db, station, event.remote_start_id)
@@ -60,7 +59,7 @@ def _groups(db: Connection, station: str, event: TransactionChanged, now: dateti
     return [one["group_id_token"] for one in known if one["group_id_token"]]
 
 
-def of_presented_card(db: Connection, waiting: RowMapping, event: TransactionChanged, now: datetime) -> dict[str, Any]:
+def of_presented_card(db: Connection, waiting: Row, event: TransactionChanged, now: datetime) -> dict[str, Any]:
     """The Session is of the card that was presented, another one of the group perhaps, and its last authorization's."""
     if event.id_token is None:
         return {}
@@ -75,9 +74,7 @@ def of_presented_card(db: Connection, waiting: RowMapping, event: TransactionCha
     return {}
 
 
-def owner(
-    db: Connection, station: str, event: TransactionChanged, held: RowMapping | None, now: datetime
-) -> dict[str, Any]:
+def owner(db: Connection, station: str, event: TransactionChanged, held: Row | None, now: datetime) -> dict[str, Any]:
     """The eMSP that authorised the token here, and the reservation that this charge uses up."""
     if event.id_token is None:
         return _of_start(db, station, event.remote_start_id)
@@ -97,7 +94,7 @@ def _of_start(db: Connection, station: str, remote_start_id: int | None) -> dict
     return {} if known is None else _columns(known, topology.cpo_of(db, known["to_country"], known["to_party"]))
 
 
-def _columns(known: RowMapping, cpo: int | None) -> dict[str, Any]:
+def _columns(known: Row, cpo: int | None) -> dict[str, Any]:
     """Of an authorization: for whom a charge is, and with which token."""
     return {
         "partner": known["partner"],
@@ -112,7 +109,7 @@ def _columns(known: RowMapping, cpo: int | None) -> dict[str, Any]:
     }
 
 
-def _of_reservation(db: Connection, held: RowMapping) -> dict[str, Any]:
+def _of_reservation(db: Connection, held: Row) -> dict[str, Any]:
     """A charge told so late that nothing authorises its card any more: it is the reservation's party's all the same."""
     known = transactions.last_of_reservation(db, held["id"])
     return {} if known is None else {name: known[name] for name in _WHOSE}
@@ -132,8 +129,8 @@ _WHOSE = (
 
 
 def _meant(
-    db: Connection, permitted: list[RowMapping], held: RowMapping | None, remote_start_id: int | None
-) -> tuple[RowMapping, int | None]:
+    db: Connection, permitted: list[Row], held: Row | None, remote_start_id: int | None
+) -> tuple[Row, int | None]:
     """Of several eMSPs that authorised the card: whose reservation or start it is, else the newest; and our party."""
     of_reservation = (held["partner"], held["party_key"]) if held is not None else None
     found = []
@@ -147,7 +144,7 @@ def _meant(
     return known, cpo
 
 
-def _reservation(db: Connection, station: str, event: TransactionChanged, now: datetime) -> RowMapping | None:
+def _reservation(db: Connection, station: str, event: TransactionChanged, now: datetime) -> Row | None:
     """By its number, or where a station leaves that out or sends nonsense, by token and EVSE (1.6 §5.13)."""
     if event.id_token is None:
         return None
@@ -166,7 +163,7 @@ def _reservation(db: Connection, station: str, event: TransactionChanged, now: d
     return None
 
 
-def _may_be_used(held: RowMapping, event: TransactionChanged, permitted: list[RowMapping], now: datetime) -> bool:
+def _may_be_used(held: Row, event: TransactionChanged, permitted: list[Row], now: datetime) -> bool:
     """In its time, though it be told late, where it is for, and by its card or one of its eMSP's: whatever number the
     station says, a stranger's charge is nobody else's to pay (P4)."""
     assert event.id_token is not None

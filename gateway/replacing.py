@@ -2,27 +2,28 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
-from gateway.store import commands, reservations
+from gateway.store import commands, errands, reservations
+from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.commands import CommandType
 
 
-def can_be_replaced(db: Connection, held: RowMapping, station: str, now: datetime) -> bool:
+def can_be_replaced(db: Connection, held: Row, station: str, now: datetime) -> bool:
     """At its own station, unless a cancellation is on its way there: that one would end what is asked for now."""
-    commands.obsolete(db, held["id"], now)
+    errands.obsolete(db, held["id"], now)
     return held["station"] == station and not _is_being_cancelled(db, held)
 
 
-def number_at(db: Connection, held: RowMapping | None, station: str) -> int:
+def number_at(db: Connection, held: Row | None, station: str) -> int:
     """The key's own integer, except at a station that knows it for another reservation, perhaps being cancelled."""
     if held is not None and reservations.at_station(db, station, held["number"]) is None:
         return int(held["number"])
     return take_number(db, "reservation")
 
 
-def give_up(db: Connection, held: RowMapping, now: datetime) -> list[tuple[str, int, int]]:
+def give_up(db: Connection, held: Row, now: datetime) -> list[tuple[str, int, int]]:
     """The party wants another instead: this one is to be cancelled, if it is not already."""
     reservations.change(db, held["id"], now, superseded=True)
     if _is_being_cancelled(db, held):
@@ -31,17 +32,17 @@ def give_up(db: Connection, held: RowMapping, now: datetime) -> list[tuple[str, 
     return [(held["station"], held["number"], held["id"])]
 
 
-def _is_being_cancelled(db: Connection, held: RowMapping) -> bool:
+def _is_being_cancelled(db: Connection, held: Row) -> bool:
     return commands.open_for_reservation(db, held["id"], CommandType.CANCEL_RESERVATION)
 
 
-def newest(db: Connection, held: RowMapping) -> RowMapping:
+def newest(db: Connection, held: Row) -> Row:
     """What the party asked for last under the same id."""
     found = reservations.newest(db, held["partner"], held["party_key"], held["reservation_id"])
     assert found is not None
     return found
 
 
-def is_decided_elsewhere(db: Connection, held: RowMapping) -> bool:
+def is_decided_elsewhere(db: Connection, held: Row) -> bool:
     """It was given up for another, whose station has answered already."""
     return held["superseded"] and not commands.open_for_reservation(db, newest(db, held)["id"], CommandType.RESERVE_NOW)

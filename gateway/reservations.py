@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands, replacing, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.each import each
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, stations, topology
+from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
 from ocpp_bridge.meanings import Happened, Meaning
@@ -26,7 +27,7 @@ class Follows:
     owed: list[callbacks.Owed] = field(default_factory=list)
 
 
-def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
+def settle(db: Connection, row: Row, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
     """A command has ended: what its reservation is now. ``row`` is the command as it was before it was concluded."""
     if row["reservation"] is None:
         return Follows()
@@ -39,7 +40,7 @@ def settle(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now:
     return Follows()
 
 
-def late(db: Connection, row: RowMapping, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+def late(db: Connection, row: Row, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
     """The truth came after TIMEOUT was told: a reservation accepted late is cancelled at the station at once (P3)."""
     order = ORDER.validate_python(row["order"])
     if not isinstance(order, ReserveNow) or row["reservation"] is None or meaning.happened is Happened.NO:
@@ -101,9 +102,7 @@ _UPDATES = {
 }
 
 
-def over(
-    db: Connection, held: RowMapping, wanted: ReservationState, rules: Rules, now: datetime
-) -> list[callbacks.Owed]:
+def over(db: Connection, held: Row, wanted: ReservationState, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """The station has ended it; when it was removed, its owner is to be told."""
     if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
         wanted = ReservationState.UNKNOWN
@@ -147,8 +146,8 @@ def was_used(db: Connection, reservation_id: int | None) -> bool:
 
 def _reserved(
     db: Connection,
-    row: RowMapping,
-    held: RowMapping,
+    row: Row,
+    held: Row,
     order: ReserveNow,
     meaning: Meaning,
     rules: Rules,
@@ -185,9 +184,7 @@ def _reserved(
     return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=owed)
 
 
-def _too_late(
-    db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
-) -> Follows:
+def _too_late(db: Connection, row: Row, held: Row, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
     """It was used up while a change of it was on its way: what the station may hold under its number is unwanted."""
     if meaning.happened is Happened.NO:
         return Follows()
@@ -195,9 +192,7 @@ def _too_late(
     return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=owed)
 
 
-def _cancelled(
-    db: Connection, row: RowMapping, held: RowMapping, meaning: Meaning, rules: Rules, now: datetime
-) -> Follows:
+def _cancelled(db: Connection, row: Row, held: Row, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
     reason = row["body"].get("reason") if row["partner"] is None else None
     if meaning.happened is Happened.YES:
         _end(db, held["id"], ReservationState.CANCELLED, rules, now)
@@ -215,23 +210,21 @@ def _cancelled(
     return Follows(owed=_told_cancelled(db, held, rules, now, reason))
 
 
-def _cancel_there(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> int:
+def _cancel_there(db: Connection, held: Row, rules: Rules, now: datetime) -> int:
     reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
     return errands.cancel(db, rules, held["station"], held["number"], held["id"], now)
 
 
-def _never_sent(row: RowMapping) -> bool:
+def _never_sent(row: Row) -> bool:
     return bool(row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT)
 
 
-def _told_given_up(db: Connection, held: RowMapping, rules: Rules, now: datetime) -> list[callbacks.Owed]:
+def _told_given_up(db: Connection, held: Row, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """What was given up for this one at another station is cancelled there, and the party has neither of them."""
     return [one for given_up in reservations.given_up(db, held) for one in _told_cancelled(db, given_up, rules, now)]
 
 
-def _told_not_kept(
-    db: Connection, row: RowMapping, held: RowMapping, rules: Rules, now: datetime
-) -> list[callbacks.Owed]:
+def _told_not_kept(db: Connection, row: Row, held: Row, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """It was given up before the station accepted it; a party that has not got the other one has nothing now."""
     if replacing.newest(db, held)["command"] is not None:
         reservations.change(db, held["id"], now, command=None)
@@ -264,7 +257,7 @@ def _told_cancelled(
     ]
 
 
-def _as_ordered(db: Connection, held: RowMapping, order: ReserveNow) -> dict[str, object]:
+def _as_ordered(db: Connection, held: Row, order: ReserveNow) -> dict[str, object]:
     """The columns of what the station has accepted: an update may have changed them."""
     if (order.evse, order.connector) == (held["station_evse"], held["station_connector"]):
         return reserved_as(order, held["station"], held["evse"])

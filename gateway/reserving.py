@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands
 from gateway.domain.addressing import Place, online_only, whole
@@ -15,6 +15,7 @@ from gateway.holding import may_use, types_at
 from gateway.house import Rules
 from gateway.reservations import reserved_as
 from gateway.store import bindings, commands, partners, reservations, stations, tokens, topology
+from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from gateway.whereabouts import Online
 from ocpi.commands import CommandType
@@ -126,7 +127,7 @@ def _seconds(duration: timedelta) -> int:
     return int(duration.total_seconds())
 
 
-def _location(db: Connection, location_id: str) -> RowMapping:
+def _location(db: Connection, location_id: str) -> Row:
     named = bindings.locations_named(db, location_id)
     found = [row for row in bindings.locations(db) if row["id"] in named]
     if len(found) != 1:
@@ -135,7 +136,7 @@ def _location(db: Connection, location_id: str) -> RowMapping:
     return found[0]
 
 
-def _place(db: Connection, location: RowMapping, wanted: Wanted, online: Online) -> Place:
+def _place(db: Connection, location: Row, wanted: Wanted, online: Online) -> Place:
     if wanted.evse_uid is not None and not topology.has_evse(db, location["id"], wanted.evse_uid):
         raise Impossible(f"There is no EVSE {wanted.evse_uid!r} at location {wanted.location_id!r}.", "evse_uid")
     places = topology.places(db, location["id"], wanted.evse_uid)
@@ -180,7 +181,7 @@ def _instead(known: Iterable[str]) -> str:
 
 
 def _station_tokens(
-    db: Connection, wanted: Wanted, location: RowMapping, rules: Rules, dialect: Dialect, now: datetime
+    db: Connection, wanted: Wanted, location: Row, rules: Rules, dialect: Dialect, now: datetime
 ) -> tuple[IdToken, IdToken | None]:
     def alias(uid: str) -> str:
         return tokens.alias(db, rules.secrets, _OWNER, uid, now)
@@ -189,7 +190,7 @@ def _station_tokens(
     return id_token(token, dialect.longest_id_token, alias), group_token(token, alias)
 
 
-def _token(db: Connection, wanted: Wanted, location: RowMapping, now: datetime) -> Token:
+def _token(db: Connection, wanted: Wanted, location: Row, now: datetime) -> Token:
     name = next(one.name for one in partners.cpos(db) if one.id == location["cpo_id"])
     try:
         return Token(

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from gateway import cdrs
@@ -15,6 +15,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
 from gateway.store import reservations as ledger
+from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.paging import Page
 from ocpi.sessions import NOT_AVAILABLE, AuthMethod, CdrToken, Session
@@ -28,9 +29,7 @@ from ocpp_bridge.orders import RequestStart, ReserveNow
 log = structlog.get_logger(__name__)
 
 
-def reserved(
-    db: Connection, held: RowMapping, command: RowMapping, order: ReserveNow, rules: Rules, now: datetime
-) -> None:
+def reserved(db: Connection, held: Row, command: Row, order: ReserveNow, rules: Rules, now: datetime) -> None:
     """The station holds the reservation, or what it was changed to (mod_sessions §Reservation)."""
     if command["partner"] is None:  # the CPO's own, or an eMSP's that the house renews: nothing new to tell
         return
@@ -56,7 +55,7 @@ def unused(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> 
 
 
 def started(
-    db: Connection, command: RowMapping, order: RequestStart, answer: Answer | None, rules: Rules, now: datetime
+    db: Connection, command: Row, order: RequestStart, answer: Answer | None, rules: Rules, now: datetime
 ) -> None:
     """The station will try to start: what it reserved for this token, or else a Session that is PENDING."""
     if command["partner"] is None or sessions.of_command(db, command["id"]) is not None:
@@ -141,7 +140,7 @@ def price(db: Connection, row: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {} if found is None else {"tariff": found, "currency": found["currency"]}
 
 
-def whose(db: Connection, command: RowMapping, token: str) -> dict[str, Any]:
+def whose(db: Connection, command: Row, token: str) -> dict[str, Any]:
     """The columns that say for whom a command is, and with which token."""
     party = Party(command["from_country"], command["from_party"])
     mine = (one for one in tokens.authorized(db, command["station"], token) if one["partner"] == command["partner"])
@@ -191,7 +190,7 @@ def views(
     return total, [view(db, row) for row in rows]
 
 
-def view(db: Connection, row: RowMapping) -> Session:
+def view(db: Connection, row: Row) -> Session:
     """A Session as OCPI tells it, in the newest version's words; ``row`` is one of ``gateway.store.sessions.page``."""
     finished = row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
     until = row["end_date_time"] or transactions.last_told(db, row["id"]) or row["last_updated"]
@@ -228,14 +227,14 @@ def _asked(order: RequestStart) -> dict[str, Any]:
     return {"remote_start_id": order.remote_start_id, "group_key": fold(order.group.value) if order.group else None}
 
 
-def _of_reservation(db: Connection, held: RowMapping) -> RowMapping | None:
+def _of_reservation(db: Connection, held: Row) -> Row | None:
     """The Session of this reservation, or of the one that the party gave up for it at another station."""
     before = [one["id"] for one in ledger.given_up(db, held)]
     found = (transactions.of_reservation(db, one) for one in [held["id"], *reversed(before)])
     return next((one for one in found if one is not None), None)
 
 
-def _reserved_for(db: Connection, command: RowMapping, order: RequestStart) -> RowMapping | None:
+def _reserved_for(db: Connection, command: Row, order: RequestStart) -> Row | None:
     """The Session of the reservation that this start will use."""
     names = [order.id_token.value, *([order.group.value] if order.group else [])]
     mine = (command["partner"], Party(command["from_country"], command["from_party"]).key)

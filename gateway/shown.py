@@ -5,11 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.domain.lifecycle import LIVE
 from gateway.holding import held_up_at
 from gateway.store import bindings, stations
+from gateway.store.prepared import Row
 from gateway.timeline import Callbacks, openly, timeline
 
 #: ``{partner: its name}``.
@@ -39,7 +40,7 @@ _TIMES = ("start_date_time", "end_date_time", "pending_until", "last_updated", "
 _CDR = ("total_energy", "total_time", "total_cost", "currency", "credit_reference_id")
 
 
-def command(row: RowMapping, names: Names) -> dict[str, Any]:
+def command(row: Row, names: Names) -> dict[str, Any]:
     """A command in a list."""
     ours = row["partner"] is None
     return {
@@ -50,7 +51,7 @@ def command(row: RowMapping, names: Names) -> dict[str, Any]:
     }
 
 
-def whole_command(row: RowMapping, names: Names, owed: Callbacks) -> dict[str, Any]:
+def whole_command(row: Row, names: Names, owed: Callbacks) -> dict[str, Any]:
     """A command with all that is known of it."""
     return {
         **command(row, names),
@@ -61,31 +62,31 @@ def whole_command(row: RowMapping, names: Names, owed: Callbacks) -> dict[str, A
     }
 
 
-def outcome(row: RowMapping) -> dict[str, Any]:
+def outcome(row: Row) -> dict[str, Any]:
     """What became of an order that an operator gave."""
     answer = row["answer"] or {}
     said = {name: answer.get(name) or None for name in ("ending", "status", "reason", "detail")}
     return {"command": row["id"], "station": row["station"], "result": row["result"], "text": row["result_text"]} | said
 
 
-def reservations(db: Connection, found: Collection[RowMapping], now: datetime) -> list[dict[str, Any]]:
+def reservations(db: Connection, found: Collection[Row], now: datetime) -> list[dict[str, Any]]:
     """Reservations in a list, as ``gateway.store.reservations.listed`` gives them."""
     needed = {station: sorted(held_up_at(db, station, now)) for station in {row["station"] for row in found}}
     return [_reservation(row, needed[row["station"]]) for row in found]
 
 
-def whole_reservations(db: Connection, found: Collection[RowMapping], now: datetime) -> list[dict[str, Any]]:
+def whole_reservations(db: Connection, found: Collection[Row], now: datetime) -> list[dict[str, Any]]:
     """Each with all that is known of it."""
     told = zip(reservations(db, found, now), found, strict=True)
     return [one | _of(row, _RESERVATION) for one, row in told]
 
 
-def in_force(found: Collection[RowMapping]) -> RowMapping | None:
+def in_force(found: Collection[Row]) -> Row | None:
     """Of the reservations that have one number, the one that it means now: where a party moved it, the one there."""
     return min(found, key=lambda row: (row["superseded"], -row["id"]), default=None)
 
 
-def station(db: Connection, row: RowMapping) -> dict[str, Any]:
+def station(db: Connection, row: Row) -> dict[str, Any]:
     """All that may be shown of a station; the password's hash may not."""
     return {
         **_of(row, _STATION),
@@ -95,12 +96,12 @@ def station(db: Connection, row: RowMapping) -> dict[str, Any]:
     }
 
 
-def binding(row: RowMapping) -> dict[str, Any]:
+def binding(row: Row) -> dict[str, Any]:
     """As the file of an import has it."""
     return _of(row, _BINDING) | {"evse": row["station_evse"], "connector": row["station_connector"]}
 
 
-def session(row: RowMapping, names: Names) -> dict[str, Any]:
+def session(row: Row, names: Names) -> dict[str, Any]:
     """A Session, as ``gateway.store.sessions.listed`` gives it; of a stranger's charge there is no partner."""
     return {
         **_of(row, (*_CHARGE, *_TIMES, "command")),
@@ -110,7 +111,7 @@ def session(row: RowMapping, names: Names) -> dict[str, Any]:
     }
 
 
-def cdr(row: RowMapping, names: Names) -> dict[str, Any]:
+def cdr(row: Row, names: Names) -> dict[str, Any]:
     """A CDR in a list."""
     return {
         "id": row["cdr_id"],
@@ -123,23 +124,23 @@ def cdr(row: RowMapping, names: Names) -> dict[str, Any]:
     }
 
 
-def _of(row: RowMapping, names: Collection[str]) -> dict[str, Any]:
+def _of(row: Row, names: Collection[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def _partner(row: RowMapping, names: Names) -> dict[str, Any] | None:
+def _partner(row: Row, names: Names) -> dict[str, Any] | None:
     return None if row["partner"] is None else {"id": row["partner"], "name": names.get(row["partner"])}
 
 
-def _party(row: RowMapping, end: str) -> dict[str, str]:
+def _party(row: Row, end: str) -> dict[str, str]:
     return {"country_code": row[f"{end}_country"], "party_id": row[f"{end}_party"]}
 
 
-def _callback(row: RowMapping, attempts: Sequence[RowMapping]) -> dict[str, Any]:
+def _callback(row: Row, attempts: Sequence[Row]) -> dict[str, Any]:
     return _of(row, _CALLBACK) | {"attempts": len(attempts), "tries": [_of(one, _ATTEMPT) for one in attempts]}
 
 
-def _reservation(row: RowMapping, needed: list[int]) -> dict[str, Any]:
+def _reservation(row: Row, needed: list[int]) -> dict[str, Any]:
     whose = {"id": row["partner"], "name": row["partner_name"], "party": row["party_key"]}
     own = row["station_evse"] if row["station_evse"] is not None else row["station_connector"]
     holds = needed if own is None else [own]

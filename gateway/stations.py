@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands, lost, reservations, stopping
 from gateway.domain.evse_status import DECIDED, evse_status
@@ -11,6 +11,7 @@ from gateway.house import Rules
 from gateway.secrets import password_fits
 from gateway.store import callbacks, commands, stations
 from gateway.store.errands import given_since
+from gateway.store.prepared import Row
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Refused
 from ocpp_bridge.dialects import DIALECTS
@@ -91,7 +92,7 @@ def told_abilities(db: Connection, station: str, answer: Answer) -> None:
         stations.change(db, station, abilities={})
 
 
-def learned(db: Connection, row: RowMapping, rules: Rules, now: datetime) -> list[int]:
+def learned(db: Connection, row: Row, rules: Rules, now: datetime) -> list[int]:
     """What the end of a command says of its station itself; the errands that it asks for."""
     answer = row["answer"] or {}
     # RebootRequired is told by the next boot.

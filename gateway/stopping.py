@@ -2,18 +2,19 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands, sessions
 from gateway.domain.lifecycle import SessionState
 from gateway.house import Rules
 from gateway.store import sessions as table
 from gateway.store import stops, transactions
+from gateway.store.prepared import Row
 from ocpp_bridge.answers import Answer
 from ocpp_bridge.orders import RequestStop
 
 
-def begun(db: Connection, session: RowMapping, rules: Rules, now: datetime) -> list[int]:
+def begun(db: Connection, session: Row, rules: Rules, now: datetime) -> list[int]:
     """A transaction has begun: who asked to stop it before it had an id is served now.
 
     One whose time was over was told FAILED; what its driver wanted is done all the same.
@@ -25,7 +26,7 @@ def begun(db: Connection, session: RowMapping, rules: Rules, now: datetime) -> l
     return [errands.stop(db, rules, session["station"], session["transaction_id"], session["id"], now)]
 
 
-def refused(db: Connection, command: RowMapping, rules: Rules, now: datetime) -> list[int]:
+def refused(db: Connection, command: Row, rules: Rules, now: datetime) -> list[int]:
     """The station does not know, or will not stop, a transaction that we believe in: it is asked for what it knows."""
     session = table.by_pk(db, command["session"])
     if session["state"] != SessionState.ACTIVE or session["doubted"]:
@@ -38,7 +39,7 @@ def refused(db: Connection, command: RowMapping, rules: Rules, now: datetime) ->
     ]
 
 
-def asked(db: Connection, command: RowMapping, answer: Answer, rules: Rules, now: datetime) -> None:
+def asked(db: Connection, command: Row, answer: Answer, rules: Rules, now: datetime) -> None:
     """What 2.x says of a transaction (E14): it runs, its messages are still to come, or it is over and forgotten."""
     if answer.ongoing is None:
         return

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from gateway.store.prepared import Row
 from ocpp_bridge.answers import ANSWER
 
-#: As ``gateway.store.commands.callbacks_of`` gives them.
-Callbacks = Sequence[tuple[RowMapping, Sequence[RowMapping]]]
+#: As ``gateway.store.callbacks.told_of`` gives them.
+Callbacks = Sequence[tuple[Row, Sequence[Row]]]
 
 #: Variables and configuration keys whose values are nobody else's business.
 _SECRET = re.compile(r"password|authorizationkey|vpnkey|simpin|secret", re.IGNORECASE)
@@ -26,7 +25,7 @@ class Step:
     what: str
 
 
-def timeline(row: RowMapping, callbacks: Callbacks) -> list[Step]:
+def timeline(row: Row, callbacks: Callbacks) -> list[Step]:
     """The steps so far, oldest first; of those at the same moment, in the order in which they follow."""
     steps = [*_command(row)]
     for callback, attempts in callbacks:
@@ -41,7 +40,7 @@ def openly(order: dict[str, Any] | None) -> dict[str, Any] | None:
     return order
 
 
-def _command(row: RowMapping) -> Iterable[Step]:
+def _command(row: Row) -> Iterable[Step]:
     yield Step(row["received_at"], "received", _asked(row))
     if row["dispatched_at"]:
         yield Step(row["dispatched_at"], "dispatched", f"to the node that holds {row['station']}")
@@ -53,14 +52,14 @@ def _command(row: RowMapping) -> Iterable[Step]:
         yield Step(row["concluded_at"], "concluded", _joined(row["result"], row["result_text"]))
 
 
-def _callback(callback: RowMapping, attempts: Sequence[RowMapping]) -> Iterable[Step]:
+def _callback(callback: Row, attempts: Sequence[Row]) -> Iterable[Step]:
     for number, attempt in enumerate(attempts, 1):
         yield Step(attempt["at"], f"callback {number}", f"{callback['result']} to {callback['url']}: {_ended(attempt)}")
     if callback["ended_at"]:
         yield Step(callback["ended_at"], callback["state"].lower(), f"{callback['result']} to {callback['url']}")
 
 
-def _asked(row: RowMapping) -> str:
+def _asked(row: Row) -> str:
     if row["partner"] is None:
         return f"{row['type']} of the house's own"
     said = _joined(f"answered {row['response']} ({row['response_code']})", row["response_text"])
@@ -78,13 +77,13 @@ def _word(value: object) -> str:
     return ":".join(str(each) for each in value.values()) if isinstance(value, dict) else str(value)
 
 
-def _answer(row: RowMapping) -> str:
+def _answer(row: Row) -> str:
     answer = ANSWER.validate_python(row["answer"] or {"ending": row["ending"]})
     told = _joined(f"{answer.status} {answer.reason}".strip(), answer.detail)
     return _joined(answer.ending, told, row["subprotocol"])
 
 
-def _ended(attempt: RowMapping) -> str:
+def _ended(attempt: Row) -> str:
     http = f"HTTP {attempt['http_status']}" if attempt["http_status"] is not None else ""
     ocpi = f"OCPI {attempt['ocpi_status']}" if attempt["ocpi_status"] is not None else ""
     return _joined(http, ocpi, attempt["error"], f"{attempt['milliseconds']} ms")

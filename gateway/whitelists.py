@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import authorization
 from gateway.domain import whitelist
@@ -15,6 +15,7 @@ from gateway.domain.tokens import group_token
 from gateway.domain.whitelist import Verdict
 from gateway.house import Rules
 from gateway.store import endpoints, partners, tokens
+from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.sessions import AuthMethod
 from ocpi.tokens import LocationReferences, Token, TokenType
@@ -64,7 +65,7 @@ class Candidate:
     url: str | None
     verdict: Verdict
     #: What a command said of it, and its reservation keeps alive.
-    held: RowMapping | None = None
+    held: Row | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ def grant(
     return TokenStatus(status="Accepted", group=group)
 
 
-def _told_of(db: Connection, presented: IdToken, known: Sequence[RowMapping]) -> list[Candidate]:
+def _told_of(db: Connection, presented: IdToken, known: Sequence[Row]) -> list[Candidate]:
     """Those whose token it is, as commands brought it or as they told us of it."""
     found: dict[tuple[int, str], Candidate] = {}
     for row in known:
@@ -145,7 +146,7 @@ def _told_of(db: Connection, presented: IdToken, known: Sequence[RowMapping]) ->
     return [one for one in found.values() if one.partner.state == PartnerState.ACTIVE or one.held is not None]
 
 
-def _brought(db: Connection, row: RowMapping, held: RowMapping | None) -> Candidate:
+def _brought(db: Connection, row: Row, held: Row | None) -> Candidate:
     """Its whitelist's word is the stored token's; what a command brought is not stored (mod_commands §ReserveNow)."""
     token = Token.model_validate(row["token"])
     stored = tokens.find_token(db, row["partner"], token.owner, token.uid, token.type)
@@ -155,7 +156,7 @@ def _brought(db: Connection, row: RowMapping, held: RowMapping | None) -> Candid
     return _of(db, row["partner"], token, whitelist.judge(token), held)
 
 
-def _of(db: Connection, partner_id: int, token: Token, verdict: Verdict, held: RowMapping | None = None) -> Candidate:
+def _of(db: Connection, partner_id: int, token: Token, verdict: Verdict, held: Row | None = None) -> Candidate:
     partner = partners.by_id(db, partner_id)
     return Candidate(
         partner=partner,
@@ -205,7 +206,7 @@ def _site(db: Connection, station: str, spot: Spot) -> Site | None:
     )
 
 
-def _is_at(site: RowMapping, spot: Spot) -> bool:
+def _is_at(site: Row, spot: Spot) -> bool:
     """1.6 tells connectors only, whether or not the binding names an EVSE as well."""
     named, bound = (0, "station_evse") if spot[0] is not None else (1, "station_connector")
     return bool(spot[named] == site[bound])

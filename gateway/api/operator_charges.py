@@ -1,7 +1,7 @@
 """Charges in the operator API: Sessions, the CDRs that they became, and how one is taken back."""
 
 from fastapi import APIRouter, HTTPException, Response
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import cdrs, shown
 from gateway.api.operator_asked import Correction, Name
@@ -23,6 +23,7 @@ from gateway.house import utc_now
 from gateway.sessions import view
 from gateway.store import cdrs as billed
 from gateway.store import sessions
+from gateway.store.prepared import Row
 
 router = APIRouter(tags=["charges"])
 
@@ -106,7 +107,7 @@ def _credit(db: Connection, cdr_id: str, wanted: Correction) -> Credited:
     return Credited(credit=billed.by_pk(db, taken_back)["cdr_id"], again=again)
 
 
-def _named(db: Connection, cdr_id: str) -> RowMapping:
+def _named(db: Connection, cdr_id: str) -> Row:
     found = billed.named(db, cdr_id)
     if not found:
         raise missing(f"CDR {cdr_id!r}")

@@ -62,7 +62,7 @@ def _whole(db: Connection, command: int) -> WholeCommand:
     row = commands.by_id(db, command)
     if row is None:
         raise missing(f"command {command}")
-    owed = commands.callbacks_of(db, command)
+    owed = callbacks.told_of(db, command)
     return WholeCommand.model_validate(shown.whole_command(row, names_of(db), owed))
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Path, Query, Response
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.api.callers import office_of
 from gateway.api.operator_asked import Name
@@ -16,6 +16,7 @@ from gateway.domain.lifecycle import CommandState
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.store import commands, partners
+from gateway.store.prepared import Row
 
 #: Where everything here is.
 PREFIX = "/operator/v1"
@@ -37,7 +38,7 @@ def missing(what: str) -> HTTPException:
     return HTTPException(404, f"There is no {what}.")
 
 
-def next_after(found: Sequence[RowMapping], limit: int) -> str | None:
+def next_after(found: Sequence[Row], limit: int) -> str | None:
     """``found`` is one longer than the page if another one follows."""
     return str(found[limit - 1]["id"]) if len(found) > limit else None
 
@@ -56,7 +57,7 @@ def partner_of(db: Connection, which: str | None) -> int | None:
     return found.id
 
 
-async def followed(office: Office, response: Response, command_id: int, wait: float) -> RowMapping:
+async def followed(office: Office, response: Response, command_id: int, wait: float) -> Row:
     """Ring for an order that is written down, and follow it for ``wait`` seconds: 200 if it is concluded, else 202."""
     await office.ring(Job.DISPATCH, [command_id])
     row = await _row(office, command_id)
@@ -69,7 +70,7 @@ async def followed(office: Office, response: Response, command_id: int, wait: fl
     return row
 
 
-async def _row(office: Office, command_id: int) -> RowMapping:
+async def _row(office: Office, command_id: int) -> Row:
     row = await office.store.read(commands.by_id, command_id)
     assert row is not None
     return row

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import reserving, shown
 from gateway.api.operator_asked import Cancellation, Name, NewReservation
@@ -14,6 +14,7 @@ from gateway.domain.lifecycle import ReservationState
 from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.store import reservations, stations
+from gateway.store.prepared import Row
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The integer by which its station knows it.")]
 
@@ -92,6 +93,6 @@ def _cancel(db: Connection, number: int, reason: str, rules: Rules) -> int:
 
 async def _settled(office: Office, response: Response, errand: int, wait: float) -> ReservationOutcome:
     row = await followed(office, response, errand, wait)
-    held: RowMapping = await office.store.read(reservations.by_id, row["reservation"])
+    held: Row = await office.store.read(reservations.by_id, row["reservation"])
     told = shown.outcome(row) | {"number": held["number"], "state": held["state"]}
     return ReservationOutcome.model_validate(told)

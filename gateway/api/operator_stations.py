@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import errands, reserving, shown
 from gateway.api.operator_asked import Name, Variable
@@ -14,6 +14,7 @@ from gateway.domain.lifecycle import SessionState
 from gateway.holding import held_up_at
 from gateway.house import Rules, utc_now
 from gateway.store import sessions, stations
+from gateway.store.prepared import Row
 
 router = APIRouter(prefix="/stations", tags=["stations"])
 
@@ -85,7 +86,7 @@ def _configure(db: Connection, station: str, variable: str, value: str, rules: R
     return errands.configure(db, rules, station, variable, value, utc_now())
 
 
-def _known(db: Connection, station: str) -> RowMapping:
+def _known(db: Connection, station: str) -> Row:
     row = stations.find(db, station)
     if row is None:
         raise missing(f"station {station!r}")

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import cdrs, shown
 from gateway.cdrs import NotPossible
@@ -14,6 +14,7 @@ from gateway.domain.lifecycle import SessionState
 from gateway.house import utc_now
 from gateway.store import cdrs as table
 from gateway.store import partners, sessions
+from gateway.store.prepared import Row
 
 app = typer.Typer(help="CDRs, and what is credited.", no_args_is_help=True)
 
@@ -124,7 +125,7 @@ def _read_reason(reason: str) -> str:
     return reason
 
 
-def _find(db: Connection, cdr_id: str) -> RowMapping:
+def _find(db: Connection, cdr_id: str) -> Row:
     found = table.named(db, cdr_id)
     if not found:
         raise Refused(f"There is no CDR {cdr_id}.")

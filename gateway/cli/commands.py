@@ -57,7 +57,7 @@ def show(command: CommandId, data: Data = None, json: Json = False) -> None:
         row = commands.by_id(house.db, command)
         if row is None:
             raise Refused(f"There is no command {command}.")
-        owed = commands.callbacks_of(house.db, command)
+        owed = callbacks.told_of(house.db, command)
         names = {one.id: one.name for one in partners.everyone(house.db)}
     whole, steps = shown.whole_command(row, names, owed), timeline(row, owed)
     if json:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway import importing, shown
 from gateway.cli.opening import Data, Json, reading, told, writing
 from gateway.cli.printing import remark, say, tell_json, tell_table
 from gateway.domain import imported
 from gateway.store import bindings
+from gateway.store.prepared import Row
 
 app = typer.Typer(help="Locations, and the stations that they are bound to.", no_args_is_help=True)
 
@@ -85,7 +86,7 @@ def _locations(db: Connection) -> list[dict[str, Any]]:
     ]
 
 
-def _evse(evse: RowMapping, connectors: Sequence[RowMapping], bound: Sequence[RowMapping]) -> dict[str, Any]:
+def _evse(evse: Row, connectors: Sequence[Row], bound: Sequence[Row]) -> dict[str, Any]:
     return {
         "uid": evse["evse_uid"],
         "status": evse["status"],
@@ -95,8 +96,8 @@ def _evse(evse: RowMapping, connectors: Sequence[RowMapping], bound: Sequence[Ro
     }
 
 
-def _by(name: str, rows: Iterable[RowMapping]) -> defaultdict[int, list[RowMapping]]:
-    sorted_: defaultdict[int, list[RowMapping]] = defaultdict(list)
+def _by(name: str, rows: Iterable[Row]) -> defaultdict[int, list[Row]]:
+    sorted_: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows:
         sorted_[row[name]].append(row)
     return sorted_

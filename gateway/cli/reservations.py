@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import RowMapping
 
 from gateway import reserving, shown
 from gateway.cli.opening import Data, Json, Refused, leave, reading, writing
@@ -16,6 +15,7 @@ from gateway.domain.lifecycle import ReservationState
 from gateway.holding import held_up_at
 from gateway.house import utc_now
 from gateway.store import reservations, stations
+from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType
 from ocpi.tokens import TokenType
 from ocpi.types import DateTime
@@ -166,7 +166,7 @@ def check(
         say(said)
 
 
-def _settled(data: Path | None, errand: int) -> tuple[RowMapping, RowMapping]:
+def _settled(data: Path | None, errand: int) -> tuple[Row, Row]:
     """(the order, concluded; the reservation as it is then)."""
     row = outcome(data, errand)
     with reading(data) as house:

@@ -4,8 +4,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import RowMapping
-
 from gateway import conclusions
 from gateway.cli.opening import House, engine_of
 from gateway.domain.lifecycle import CommandState
@@ -13,6 +11,7 @@ from gateway.house import Rules, utc_now
 from gateway.keys import proven_secrets
 from gateway.store import commands
 from gateway.store.engine import turn
+from gateway.store.prepared import Row
 
 #: Seconds between two looks.
 _PAUSE = 0.2
@@ -24,7 +23,7 @@ def rules_of(house: House) -> Rules:
     return Rules(settings=house.settings, secrets=proven_secrets(house.settings, house.db))
 
 
-def outcome(data: Path | None, command_id: int) -> RowMapping:
+def outcome(data: Path | None, command_id: int) -> Row:
     """The command, concluded: by the gateway that runs, or here when none did in its time."""
     with engine_of(data) as (settings, engine):
         while True:
@@ -39,7 +38,7 @@ def outcome(data: Path | None, command_id: int) -> RowMapping:
             time.sleep(_PAUSE)
 
 
-def sentence(row: RowMapping) -> str:
+def sentence(row: Row) -> str:
     """``CS-1 answered Rejected (NotEnabled), "out of season".``; without an answer, why there is none."""
     answer = row["answer"] or {}
     if row["dispatched_at"] is None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
+from gateway.store.prepared import Row
 from gateway.store.rows import binding, connector, cpo, evse, location
 from ocpi.types import fold
 
@@ -16,21 +17,21 @@ def locations_named(db: Connection, location_id: str) -> list[int]:
     return list(db.execute(select(location.c.id).where(location.c.location_key == fold(location_id))).scalars())
 
 
-def locations(db: Connection) -> Sequence[RowMapping]:
+def locations(db: Connection) -> Sequence[Row]:
     """Every Location, with its party."""
     asked = select(location, cpo.c.country_code, cpo.c.party_id).join(cpo, cpo.c.id == location.c.cpo_id)
     return db.execute(asked.order_by(location.c.id)).mappings().all()
 
 
-def evses(db: Connection) -> Sequence[RowMapping]:
+def evses(db: Connection) -> Sequence[Row]:
     return db.execute(select(evse).order_by(evse.c.id)).mappings().all()
 
 
-def connectors(db: Connection) -> Sequence[RowMapping]:
+def connectors(db: Connection) -> Sequence[Row]:
     return db.execute(select(connector).order_by(connector.c.id)).mappings().all()
 
 
-def bindings(db: Connection, station: str | None = None) -> Sequence[RowMapping]:
+def bindings(db: Connection, station: str | None = None) -> Sequence[Row]:
     """Every binding, or a station's, by the partners' names; ``connector_id`` is None where the whole EVSE is bound."""
     asked = (
         select(binding, location.c.location_id, evse.c.evse_uid, connector.c.connector_id)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.domain.lifecycle import CALLBACK, CallbackState, before
+from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import callback, callback_attempt, command, partner
 
 
@@ -63,7 +64,7 @@ class Attempt:
 
 def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
     """Results to be posted; their ids."""
-    return [int(db.execute(_OWE, _row(one, now)).scalar_one()) for one in owed]
+    return [int(_OWE.scalar(db, _row(one, now))) for one in owed]
 
 
 def _row(one: Owed, now: datetime) -> dict[str, Any]:
@@ -85,16 +86,16 @@ def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: t
     """Those (all, when ``ids`` is None) that are due, held for ``hold`` so that nobody else posts them meanwhile."""
     expire(db, now)
     if ids is None:
-        ids = list(db.execute(_RIPE, {"now": now, "most": most}).scalars())
+        ids = _RIPE.scalars(db, {"now": now, "most": most})
     if not ids:
         return []
-    mine = list(db.execute(_HOLD, {"ids": ids, "now": now, "until": now + hold}).scalars())
-    return [_due(row) for row in db.execute(_DUE, {"ids": mine}).mappings()] if mine else []
+    mine = _HOLD.scalars(db, {"ids": list(ids), "now": now, "until": now + hold})
+    return [_due(row) for row in _DUE.all(db, {"ids": mine})] if mine else []
 
 
 def expire(db: Connection, now: datetime) -> int:
     """The promised time is over: abandoned, for an operator to replay. One in flight is left to its attempt."""
-    return db.execute(_EXPIRE, {"now": now}).rowcount
+    return _EXPIRE.run(db, {"now": now})
 
 
 def record(db: Connection, attempts: Sequence[Attempt]) -> None:
@@ -109,18 +110,24 @@ def record(db: Connection, attempts: Sequence[Attempt]) -> None:
             "error": one.error[:500].replace("\x00", ""),
             "milliseconds": one.milliseconds,
         }
-        db.execute(_TRIED, values)
+        _TRIED.run(db, values)
         ended = one.at if one.state is not CallbackState.DUE else None
         moved = {"id_": one.callback, "state_": one.state, "due": one.due_at, "ended": ended}
-        db.execute(_MOVE_ON, moved)
+        _MOVE_ON.run(db, moved)
 
 
 def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:
     """The callbacks of these commands that are still owed."""
     if not command_ids:
         return []
-    asked = select(callback.c.id).where(callback.c.command.in_(command_ids), callback.c.state == CallbackState.DUE)
-    return list(db.execute(asked).scalars())
+    return _OF_COMMANDS.scalars(db, {"commands": list(command_ids)})
+
+
+def told_of(db: Connection, command_id: int) -> Sequence[tuple[Row, Sequence[Row]]]:
+    """A command's callbacks, each with its attempts."""
+    owed = db.execute(select(callback).where(callback.c.command == command_id).order_by(callback.c.id)).mappings().all()
+    tried = select(callback_attempt).order_by(callback_attempt.c.id)
+    return [(one, db.execute(tried.where(callback_attempt.c.callback == one["id"])).mappings().all()) for one in owed]
 
 
 def replay(db: Connection, command_id: int, now: datetime, until: datetime) -> list[int]:
@@ -134,7 +141,7 @@ def replay(db: Connection, command_id: int, now: datetime, until: datetime) -> l
     return list(db.execute(again).scalars())
 
 
-_DUE = (
+_DUE = Prepared(
     select(
         callback,
         partner.c.token_out,
@@ -147,10 +154,13 @@ _DUE = (
     )
     .join(command, command.c.id == callback.c.command)
     .join(partner, partner.c.id == callback.c.partner)
-    .where(callback.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(callback.c.id, "ids"))
     .order_by(callback.c.id)
 )
-_OWE = insert(callback).returning(callback.c.id)
+_OWE = Prepared(insert(callback).returning(callback.c.id))
+_OF_COMMANDS = Prepared(
+    select(callback.c.id).where(among(callback.c.command, "commands"), callback.c.state == CallbackState.DUE)
+)
 _IS_DUE = (callback.c.state == CallbackState.DUE) & (callback.c.due_at <= bindparam("now"))
 # A command's results are told in the order in which they became true: the later one waits for the earlier one's end.
 _before = callback.alias("before")
@@ -159,22 +169,22 @@ _ITS_TURN = ~(
     .where(_before.c.command == callback.c.command, _before.c.id < callback.c.id)
     .where(_before.c.state == CallbackState.DUE)
 ).exists()
-_RIPE = select(callback.c.id).where(_IS_DUE, _ITS_TURN).limit(bindparam("most"))
-_HOLD = (
+_RIPE = Prepared(select(callback.c.id).where(_IS_DUE, _ITS_TURN).limit(bindparam("most")))
+_HOLD = Prepared(
     update(callback)
-    .where(callback.c.id.in_(bindparam("ids", expanding=True)), _IS_DUE, _ITS_TURN)
+    .where(among(callback.c.id, "ids"), _IS_DUE, _ITS_TURN)
     .values(due_at=bindparam("until"))
     .returning(callback.c.id)
 )
-_EXPIRE = (
+_EXPIRE = Prepared(
     update(callback)
     # Spelt out beside the lifecycle's own condition, or the database does not see that the index serves.
     .where(_IS_DUE, callback.c.state.in_(before(CALLBACK, CallbackState.ABANDONED)))
     .where(callback.c.expires_at <= bindparam("now"))
     .values(state=CallbackState.ABANDONED, ended_at=bindparam("now"))
 )
-_TRIED = insert(callback_attempt)
-_MOVE_ON = (
+_TRIED = Prepared(insert(callback_attempt))
+_MOVE_ON = Prepared(
     update(callback)
     .where(callback.c.id == bindparam("id_"), callback.c.state == CallbackState.DUE)
     .values(
@@ -186,7 +196,7 @@ _MOVE_ON = (
 )
 
 
-def _due(seen: RowMapping) -> Due:
+def _due(seen: Row) -> Due:
     return Due(
         id=seen["id"],
         command=seen["command"],

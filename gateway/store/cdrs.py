@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import binding, cdr, command, cpo, evse, location, session
 from gateway.store.statements import following, put_once
 from ocpi.commands import CommandResultType, CommandType
@@ -20,30 +21,27 @@ def add(db: Connection, row: dict[str, Any]) -> int | None:
     return int(db.execute(asked).scalar_one())
 
 
-def by_pk(db: Connection, cdr_pk: int) -> RowMapping:
+def by_pk(db: Connection, cdr_pk: int) -> Row:
     return db.execute(_LISTED.where(cdr.c.id == cdr_pk)).mappings().one()
 
 
-def named(db: Connection, cdr_id: str) -> Sequence[RowMapping]:
+def named(db: Connection, cdr_id: str) -> Sequence[Row]:
     """The CDRs of that id: each of our parties may have one."""
     return db.execute(_LISTED.where(func.lower(cdr.c.cdr_id) == fold(cdr_id)).order_by(cdr.c.id)).mappings().all()
 
 
-def of_session(db: Connection, session_pk: int) -> Sequence[RowMapping]:
+def of_session(db: Connection, session_pk: int) -> Sequence[Row]:
     """A Session's CDRs, but for Credit CDRs, oldest first; ``credited_by`` is None for the one that stands."""
-    asked = _LISTED.where(cdr.c.session == session_pk, cdr.c.credits.is_(None))
-    return db.execute(asked.order_by(cdr.c.id)).mappings().all()
+    return _OF_SESSION.all(db, {"session_": session_pk})
 
 
-def of_reservation(db: Connection, reservation_id: int) -> Sequence[RowMapping]:
+def of_reservation(db: Connection, reservation_id: int) -> Sequence[Row]:
     """Likewise, of all Sessions that a reservation has to do with."""
     asked = _LISTED.where(session.c.reservation == reservation_id, cdr.c.credits.is_(None))
     return db.execute(asked.order_by(cdr.c.id)).mappings().all()
 
 
-def listed(
-    db: Connection, partner: int | None = None, most: int = 100, after: int | None = None
-) -> Sequence[RowMapping]:
+def listed(db: Connection, partner: int | None = None, most: int = 100, after: int | None = None) -> Sequence[Row]:
     """The newest first, ``after`` that row, of one connection or of all."""
     asked = _LISTED if partner is None else _LISTED.where(cdr.c.partner == partner)
     asked = asked.where(*following(cdr.c.id, after))
@@ -67,7 +65,7 @@ def page(
     return int(total), db.execute(asked).scalars().all()
 
 
-def location_of(db: Connection, of: RowMapping) -> dict[str, Any] | None:
+def location_of(db: Connection, of: Row) -> dict[str, Any] | None:
     """The OCPI Location where a Session was; of a spot that is bound to nothing, the one where its station stands."""
     asked = select(location.c.body).where(location.c.id.in_([of["location"]] if of["location"] else _stands(of)))
     bodies = db.execute(asked).scalars().all()
@@ -85,11 +83,11 @@ def cancelled_by_partner(db: Connection, reservation_id: int) -> bool:
     return db.execute(asked.limit(1)).first() is not None
 
 
-def party(db: Connection, cpo_id: int) -> RowMapping:
+def party(db: Connection, cpo_id: int) -> Row:
     return db.execute(select(cpo).where(cpo.c.id == cpo_id)).mappings().one()
 
 
-def _stands(of: RowMapping) -> Select[Any]:
+def _stands(of: Row) -> Select[Any]:
     at_station = select(evse.c.location).join(binding, binding.c.evse == evse.c.id)
     return at_station.where(binding.c.station == of["station"])
 
@@ -103,4 +101,7 @@ _LISTED = (
     )
     .join(session, session.c.id == cdr.c.session)
     .join(_TAKEN_BACK, _TAKEN_BACK.c.credits == cdr.c.id, isouter=True)
+)
+_OF_SESSION = Prepared(
+    _LISTED.where(cdr.c.session == bindparam("session_"), cdr.c.credits.is_(None)).order_by(cdr.c.id)
 )

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
+from gateway.store.prepared import Row
 from gateway.store.rows import partner_endpoint
 from gateway.store.statements import put as put_row
 
@@ -22,7 +23,7 @@ def find(db: Connection, partner: int, identifier: str, role: str) -> str | None
     return url
 
 
-def of_partner(db: Connection, partner: int) -> Sequence[RowMapping]:
+def of_partner(db: Connection, partner: int) -> Sequence[Row]:
     """Everywhere that a partner is called, by module and role."""
     asked = select(partner_endpoint).where(partner_endpoint.c.partner == partner)
     return db.execute(asked.order_by(partner_endpoint.c.identifier, partner_endpoint.c.role)).mappings().all()

@@ -21,3 +21,15 @@ def give_back(db: Connection, command_id: int, answer: Answer, now: datetime) ->
     commands.answered(db, command_id, None, answer, now)
     claimed = update(command).where(command.c.id == command_id, command.c.state == CommandState.SENT)
     db.execute(claimed.values(sent_at=None))
+
+
+def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:
+    """The house's own orders about a reservation that were not sent yet are not wanted; but the CPO keeps its word."""
+    unwanted = (
+        update(command)
+        .where(command.c.reservation == reservation_id, command.c.partner.is_(None))
+        .where(command.c.body["reason"].as_string().is_(None))
+        .where(command.c.state.in_([CommandState.RECEIVED, CommandState.DISPATCHED]))
+        .values(state=CommandState.CONCLUDED, concluded_at=now, result_text="not needed any more")
+    )
+    db.execute(unwanted)

@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from gateway.domain.lifecycle import PARTNER, PartnerState, before
 from gateway.domain.parties import Cpo, Partner
+from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import cpo, partner
 from ocpi.headers import Encoding, Party
 
-_BY_TOKEN = select(partner).where(
-    partner.c.token_in.in_(bindparam("hashes", expanding=True)), partner.c.state == PartnerState.ACTIVE
-)
-_CPOS = select(cpo).order_by(cpo.c.id)
+_BY_TOKEN = Prepared(select(partner).where(among(partner.c.token_in, "hashes"), partner.c.state == PartnerState.ACTIVE))
+_CPOS = Prepared(select(cpo).order_by(cpo.c.id))
 
 
 def by_token(db: Connection, hashes: Sequence[str]) -> Partner | None:
     """The active connection that one of these token hashes belongs to."""
-    row = db.execute(_BY_TOKEN, {"hashes": hashes}).mappings().first()
+    row = _BY_TOKEN.first(db, {"hashes": list(hashes)})
     return None if row is None else _partner(row)
 
 
@@ -87,7 +86,7 @@ def cpos(db: Connection) -> list[Cpo]:
     """Our own parties, in the order in which they were added."""
     return [
         Cpo(id=row["id"], party=Party(row["country_code"], row["party_id"]), name=row["name"])
-        for row in db.execute(_CPOS).mappings()
+        for row in _CPOS.all(db, {})
     ]
 
 
@@ -96,7 +95,7 @@ def add_cpo(db: Connection, party: Party, name: str) -> int:
     return int(db.execute(insert(cpo).values(**row).returning(cpo.c.id)).scalar_one())
 
 
-def _partner(row: RowMapping) -> Partner:
+def _partner(row: Row) -> Partner:
     return Partner(
         id=row["id"],
         name=row["name"],

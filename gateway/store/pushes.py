@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
+from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import cdr, cpo, partner, partner_endpoint, push, session
 from gateway.store.statements import put_once
 from ocpi.versions import ModuleID
@@ -65,29 +66,29 @@ def owe(
     not_before: datetime | None = None,
 ) -> None:
     """A partner is to be told of an object, if it has said where; the earlier of two times counts."""
-    if db.execute(_WANTED, {"partner_": partner_id, "module_": module}).first() is None:
+    if _WANTED.first(db, {"partner_": partner_id, "module_": module}) is None:
         return
     due = not_before or now
     again = {"module_": module, "object_": object_, "due": due}
-    if db.execute(_AGAIN, again).rowcount == 1:
+    if _AGAIN.run(db, again) == 1:
         return
     row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
     if not put_once(db, push, row | {"revision": 1, "attempts": 0, "error": ""}):  # another process was quicker
-        db.execute(_AGAIN, again)
+        _AGAIN.run(db, again)
 
 
 def partners_due(db: Connection, now: datetime) -> list[int]:
     """Those that something is to be told."""
-    return list(db.execute(_PARTNERS_DUE, {"now": now}).scalars())
+    return _PARTNERS_DUE.scalars(db, {"now": now})
 
 
 def take_due(db: Connection, partner_id: int, now: datetime, hold: timedelta, most: int) -> list[Due]:
     """What a partner is to be told, oldest first, held for ``hold`` so that nobody else tells it meanwhile."""
-    ids = list(db.execute(_RIPE, {"partner_": partner_id, "now": now, "most": most}).scalars())
+    ids = _RIPE.scalars(db, {"partner_": partner_id, "now": now, "most": most})
     if not ids:
         return []
-    mine = list(db.execute(_HOLD, {"ids": ids, "now": now, "until": now + hold}).scalars())
-    found = [_due(row) for row in db.execute(_DUE, {"ids": mine}).mappings()] if mine else []
+    mine = _HOLD.scalars(db, {"ids": ids, "now": now, "until": now + hold})
+    found = [_due(row) for row in _DUE.all(db, {"ids": mine})] if mine else []
     nothing = set(mine) - {one.id for one in found}
     if nothing:  # nobody wants it any more, or it has lost its owner
         db.execute(update(push).where(push.c.id.in_(nothing)).values(due_at=None, held_until=None))
@@ -117,13 +118,15 @@ def failing(db: Connection, partner_id: int) -> int:
     return int(db.execute(asked).scalar_one())
 
 
-_WANTED = select(partner_endpoint.c.id).where(
-    partner_endpoint.c.partner == bindparam("partner_"),
-    partner_endpoint.c.identifier == bindparam("module_"),
-    partner_endpoint.c.role == "RECEIVER",
+_WANTED = Prepared(
+    select(partner_endpoint.c.id).where(
+        partner_endpoint.c.partner == bindparam("partner_"),
+        partner_endpoint.c.identifier == bindparam("module_"),
+        partner_endpoint.c.role == "RECEIVER",
+    )
 )
 _due_at: Any = bindparam("due", type_=push.c.due_at.type)
-_AGAIN = (
+_AGAIN = Prepared(
     update(push)
     .where(push.c.module == bindparam("module_"), push.c.object == bindparam("object_"))
     .values(
@@ -132,13 +135,13 @@ _AGAIN = (
     )
 )
 _FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
-_PARTNERS_DUE = (
+_PARTNERS_DUE = Prepared(
     select(push.c.partner)
     .distinct()
     .join(partner, partner.c.id == push.c.partner)
     .where(_FREE, partner.c.state == PartnerState.ACTIVE)
 )
-_RIPE = (
+_RIPE = Prepared(
     select(push.c.id)
     .join(partner, partner.c.id == push.c.partner)
     .where(_FREE, push.c.partner == bindparam("partner_"), partner.c.state == PartnerState.ACTIVE)
@@ -147,13 +150,13 @@ _RIPE = (
 )
 # Whoever held it is dead, and may have told it: what the partner has is not certain. A CDR's is noted only when taken.
 _CERTAIN = or_(push.c.held_until.is_(None), push.c.module == ModuleID.CDRS)
-_HOLD = (
+_HOLD = Prepared(
     update(push)
-    .where(push.c.id.in_(bindparam("ids", expanding=True)), _FREE)
+    .where(among(push.c.id, "ids"), _FREE)
     .values(held_until=bindparam("until"), told=case((_CERTAIN, push.c.told), else_=null()))
     .returning(push.c.id)
 )
-_DUE = (
+_DUE = Prepared(
     select(
         push,
         partner_endpoint.c.url,
@@ -179,12 +182,12 @@ _DUE = (
     .join(session, and_(push.c.module == ModuleID.SESSIONS, session.c.id == push.c.object), isouter=True)
     .join(cdr, and_(push.c.module == ModuleID.CDRS, cdr.c.id == push.c.object), isouter=True)
     .join(cpo, cpo.c.id == func.coalesce(session.c.cpo, cdr.c.cpo))
-    .where(push.c.id.in_(bindparam("ids", expanding=True)))
+    .where(among(push.c.id, "ids"))
     .order_by(push.c.id)
 )
 
 
-def _due(seen: RowMapping) -> Due:
+def _due(seen: Row) -> Due:
     return Due(
         id=seen["id"],
         module=seen["module"],

@@ -8,9 +8,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Connection,
-    RowMapping,
-    Select,
-    Update,
     and_,
     bindparam,
     insert,
@@ -20,6 +17,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import command, evse, location, partner, reservation
 from gateway.store.statements import following
 from ocpi.types import fold
@@ -33,62 +31,64 @@ _OF_KEY = select(reservation).where(
     reservation.c.party_key == bindparam("party_key"),
     reservation.c.reservation_key == bindparam("reservation_key"),
 )
-_LIVE = _OF_KEY.where(IS_LIVE, ~reservation.c.superseded)
-_NEWEST = _OF_KEY.order_by(reservation.c.id.desc()).limit(1)
-_GIVEN_UP = _OF_KEY.where(
-    reservation.c.superseded, reservation.c.command.is_not(None), reservation.c.id < bindparam("id_")
+_LIVE = Prepared(_OF_KEY.where(IS_LIVE, ~reservation.c.superseded))
+_NEWEST = Prepared(_OF_KEY.order_by(reservation.c.id.desc()).limit(1))
+_GIVEN_UP = Prepared(
+    _OF_KEY.where(reservation.c.superseded, reservation.c.command.is_not(None), reservation.c.id < bindparam("id_"))
 )
-_BY_ID = select(reservation).where(reservation.c.id == bindparam("id_"))
-_ADD = insert(reservation).returning(reservation.c.id)
+_BY_ID = Prepared(select(reservation).where(reservation.c.id == bindparam("id_")))
+_ADD = Prepared(insert(reservation).returning(reservation.c.id))
 _BECOME = {
-    wanted: update(reservation)
-    .where(reservation.c.id == bindparam("id_"), reservation.c.state.in_(before(RESERVATION, wanted)))
-    .values(state=wanted, updated_at=bindparam("now"))
+    wanted: Prepared(
+        update(reservation)
+        .where(reservation.c.id == bindparam("id_"), reservation.c.state.in_(before(RESERVATION, wanted)))
+        .values(state=wanted, updated_at=bindparam("now"))
+    )
     for wanted in ReservationState
 }
 
 
-def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> Row | None:
     """The party's reservation of that id that may hold at a station."""
     return _of_key(db, _LIVE, partner, party_key, reservation_id)
 
 
-def newest(db: Connection, partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+def newest(db: Connection, partner: int, party_key: str, reservation_id: str) -> Row | None:
     """The party's last reservation of that id, ended or not."""
     return _of_key(db, _NEWEST, partner, party_key, reservation_id)
 
 
-def _of_key(db: Connection, asked: Select[Any], partner: int, party_key: str, reservation_id: str) -> RowMapping | None:
+def _of_key(db: Connection, asked: Prepared, partner: int, party_key: str, reservation_id: str) -> Row | None:
     key = {"partner": partner, "party_key": party_key, "reservation_key": fold(reservation_id)}
-    return db.execute(asked, key).mappings().first()
+    return asked.first(db, key)
 
 
-def by_id(db: Connection, reservation_id: int) -> RowMapping:
-    return db.execute(_BY_ID, {"id_": reservation_id}).mappings().one()
+def by_id(db: Connection, reservation_id: int) -> Row:
+    return _BY_ID.one(db, {"id_": reservation_id})
 
 
 def add(db: Connection, row: dict[str, Any]) -> int:
-    return int(db.execute(_ADD, row).scalar_one())
+    return int(_ADD.scalar(db, row))
 
 
 def change(db: Connection, reservation_id: int, now: datetime, **values: Any) -> None:
     """Change what is known of a reservation, but never its state."""
     assert "state" not in values
-    db.execute(_change(tuple(values)), {"id_": reservation_id, "updated_at": now, **values})
+    _change(tuple(values)).run(db, {"id_": reservation_id, "updated_at": now, **values})
 
 
 @cache
-def _change(names: tuple[str, ...]) -> Update:
+def _change(names: tuple[str, ...]) -> Prepared:
     columns: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in ("updated_at", *names)}
-    return update(reservation).where(reservation.c.id == bindparam("id_")).values(columns)
+    return Prepared(update(reservation).where(reservation.c.id == bindparam("id_")).values(columns))
 
 
 def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime) -> bool:
     """Move a reservation along its lifecycle; False when it cannot become that from where it is."""
-    return db.execute(_BECOME[wanted], {"id_": reservation_id, "now": now}).rowcount == 1
+    return _BECOME[wanted].run(db, {"id_": reservation_id, "now": now}) == 1
 
 
-def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[RowMapping]:
+def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[Row]:
     """Reservations of unknown fate, or not wanted any more, that are to be cancelled at their station now (P5)."""
     on_its_way = (
         select(command.c.id).where(command.c.reservation == reservation.c.id, command.c.state != CommandState.CONCLUDED)
@@ -104,13 +104,13 @@ def to_clean(db: Connection, now: datetime, station: str | None = None, most: in
     return db.execute(asked).mappings().all()
 
 
-def given_up(db: Connection, held: RowMapping) -> Sequence[RowMapping]:
+def given_up(db: Connection, held: Row) -> Sequence[Row]:
     """What the party held before ``held`` and gave up for it, as far as it believes that it has it still."""
     key = {name: held[name] for name in ("partner", "party_key", "reservation_key")}
-    return db.execute(_GIVEN_UP, key | {"id_": held["id"]}).mappings().all()
+    return _GIVEN_UP.all(db, key | {"id_": held["id"]})
 
 
-def forget_given_up(db: Connection, held: RowMapping, now: datetime) -> None:
+def forget_given_up(db: Connection, held: Row, now: datetime) -> None:
     """The party has ``held`` instead, and need not hear what becomes of the others."""
     for one in given_up(db, held):
         change(db, one["id"], now, command=None)
@@ -129,12 +129,12 @@ def expired(db: Connection, before_: datetime) -> list[int]:
     return list(db.execute(select(reservation.c.id).where(over, ~on_its_way)).scalars())
 
 
-def at_station(db: Connection, station: str, number: int) -> RowMapping | None:
+def at_station(db: Connection, station: str, number: int) -> Row | None:
     asked = select(reservation).where(reservation.c.station == station, reservation.c.number == number)
     return db.execute(asked).mappings().first()
 
 
-def active_at(db: Connection, station: str, station_connector: int) -> Sequence[RowMapping]:
+def active_at(db: Connection, station: str, station_connector: int) -> Sequence[Row]:
     """What a 1.6 station holds at a connector; at connector 0: all that it holds."""
     active = reservation.c.state == ReservationState.ACTIVE
     asked = select(reservation).where(reservation.c.station == station, IS_LIVE, active)
@@ -143,21 +143,23 @@ def active_at(db: Connection, station: str, station_connector: int) -> Sequence[
     return db.execute(asked).mappings().all()
 
 
-def held_at(db: Connection, station: str, now: datetime) -> Sequence[RowMapping]:
+def held_at(db: Connection, station: str, now: datetime) -> Sequence[Row]:
     """What a station certainly holds: ACTIVE, not expired, and not waiting to be cancelled there."""
-    return db.execute(_HELD_AT, {"station": station, "now": now}).mappings().all()
+    return _HELD_AT.all(db, {"station": station, "now": now})
 
 
-_HELD_AT = select(reservation).where(
-    reservation.c.station == bindparam("station"),
-    IS_LIVE,
-    reservation.c.state == ReservationState.ACTIVE,
-    ~reservation.c.superseded,
-    reservation.c.expiry_date > bindparam("now"),
+_HELD_AT = Prepared(
+    select(reservation).where(
+        reservation.c.station == bindparam("station"),
+        IS_LIVE,
+        reservation.c.state == ReservationState.ACTIVE,
+        ~reservation.c.superseded,
+        reservation.c.expiry_date > bindparam("now"),
+    )
 )
 
 
-def of_number(db: Connection, number: int) -> RowMapping | None:
+def of_number(db: Connection, number: int) -> Row | None:
     """The reservation that the integer means now: where a party moved one, the one that it has moved to."""
     asked = select(reservation).where(reservation.c.number == number)
     return db.execute(asked.order_by(reservation.c.superseded, reservation.c.id.desc())).mappings().first()
@@ -171,7 +173,7 @@ def listed(
     state: str | None = None,
     after: int | None = None,
     most: int = 100,
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """The newest first, ``after`` that row, by the partners' names too."""
     wanted = {"number": number, "station": station, "state": state}
     where = [reservation.c[name] == value for name, value in wanted.items() if value is not None]
@@ -187,12 +189,16 @@ _LISTED = (
 )
 
 
-def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[RowMapping]:
+_LIVE_AT = Prepared(
+    select(reservation).where(reservation.c.station == bindparam("station"), IS_LIVE).order_by(reservation.c.id.desc())
+)
+
+
+def live_for_token(db: Connection, station: str, tokens: Sequence[str]) -> Sequence[Row]:
     """Live reservations at a station for one of these token values (idToken or its group, folded)."""
-    asked = select(reservation).where(reservation.c.station == station, IS_LIVE)
     keys = {fold(token) for token in tokens if token}
     return [
         row
-        for row in db.execute(asked.order_by(reservation.c.id.desc())).mappings()
+        for row in _LIVE_AT.all(db, {"station": station})
         if fold(row["id_token"]) in keys or (row["group_id_token"] and fold(row["group_id_token"]) in keys)
     ]

@@ -5,31 +5,32 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import cpo, location, reservation, session
 from gateway.store.statements import following
 from ocpi.paging import Page
 from ocpi.types import fold
 
-_BY_PK = select(session).where(session.c.id == bindparam("id_"))
-_OF_COMMAND = select(session).where(session.c.command == bindparam("command_"))
-_ADD = insert(session).returning(session.c.id)
+_BY_PK = Prepared(select(session).where(session.c.id == bindparam("id_")))
+_BY_SESSION_ID = Prepared(select(session).where(session.c.session_id == bindparam("session_id_")))
+_OF_COMMAND = Prepared(select(session).where(session.c.command == bindparam("command_")))
+_ADD = Prepared(insert(session).returning(session.c.id))
 
 
-def by_session_id(db: Connection, session_id: str) -> RowMapping | None:
-    asked = select(session).where(session.c.session_id == fold(session_id))
-    return db.execute(asked).mappings().first()
+def by_session_id(db: Connection, session_id: str) -> Row | None:
+    return _BY_SESSION_ID.first(db, {"session_id_": fold(session_id)})
 
 
-def by_pk(db: Connection, session_pk: int) -> RowMapping:
-    return db.execute(_BY_PK, {"id_": session_pk}).mappings().one()
+def by_pk(db: Connection, session_pk: int) -> Row:
+    return _BY_PK.one(db, {"id_": session_pk})
 
 
-def of_command(db: Connection, command_id: int) -> RowMapping | None:
+def of_command(db: Connection, command_id: int) -> Row | None:
     """The Session that a command began."""
-    return db.execute(_OF_COMMAND, {"command_": command_id}).mappings().first()
+    return _OF_COMMAND.first(db, {"command_": command_id})
 
 
 #: With the names that OCPI tells beside it.
@@ -40,11 +41,12 @@ _WHOLE = (
 )
 #: What an OCPI Session cannot do without.
 _TELLABLE = (session.c.cdr_token.is_not(None), session.c.location.is_not(None))
+_WHOLE_ONE = Prepared(_WHOLE.where(session.c.id == bindparam("id_"), *_TELLABLE))
 
 
-def whole(db: Connection, session_pk: int) -> RowMapping | None:
+def whole(db: Connection, session_pk: int) -> Row | None:
     """A Session as ``page`` has it; None while its party of ours, its token or its Location is not known."""
-    return db.execute(_WHOLE.where(session.c.id == session_pk, *_TELLABLE)).mappings().first()
+    return _WHOLE_ONE.first(db, {"id_": session_pk})
 
 
 def listed(
@@ -55,7 +57,7 @@ def listed(
     state: str | None = None,
     after: int | None = None,
     most: int = 100,
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """The newest first, ``after`` that row, strangers' charges too; with the ``number`` of its reservation."""
     wanted = {"partner": partner, "station": station, "state": state}
     where = [session.c[name] == value for name, value in wanted.items() if value is not None]
@@ -63,7 +65,7 @@ def listed(
     return db.execute(asked.limit(most)).mappings().all()
 
 
-def named(db: Connection, session_id: str) -> RowMapping | None:
+def named(db: Connection, session_id: str) -> Row | None:
     """One Session as ``listed`` has it."""
     return db.execute(_LISTED.where(session.c.session_id == fold(session_id))).mappings().first()
 
@@ -76,38 +78,37 @@ _LISTED = (
 
 
 def has_ended(db: Connection, session_pk: int) -> bool:
-    asked = select(session.c.state).where(session.c.id == session_pk)
-    return db.execute(asked).scalar_one() in {SessionState.COMPLETED, SessionState.INVALID}
+    return by_pk(db, session_pk)["state"] in {SessionState.COMPLETED, SessionState.INVALID}
 
 
 def add(db: Connection, row: dict[str, Any]) -> int:
-    return int(db.execute(_ADD, row).scalar_one())
+    return int(_ADD.scalar(db, row))
 
 
 def change(db: Connection, session_pk: int, now: datetime, **values: Any) -> None:
     """Change what is known of a Session, but never its state."""
     assert "state" not in values
-    db.execute(_change(None, tuple(values)), {"id_": session_pk, "last_updated": now, **values})
+    _change(None, tuple(values)).run(db, {"id_": session_pk, "last_updated": now, **values})
 
 
 def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> bool:
     """Move a Session along its lifecycle; False when it cannot become that from where it is."""
     moved = _change(wanted, tuple(values))
-    return db.execute(moved, {"id_": session_pk, "last_updated": now, **values}).rowcount == 1
+    return moved.run(db, {"id_": session_pk, "last_updated": now, **values}) == 1
 
 
 @cache
-def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Update:
+def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Prepared:
     columns: dict[str, Any] = {name: bindparam(name, type_=session.c[name].type) for name in ("last_updated", *names)}
     here = update(session).where(session.c.id == bindparam("id_"))
     if wanted is None:
-        return here.values(columns)
-    return here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted})
+        return Prepared(here.values(columns))
+    return Prepared(here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted}))
 
 
 def page(
     db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
-) -> tuple[int, Sequence[RowMapping]]:
+) -> tuple[int, Sequence[Row]]:
     """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
     mine = [session.c.partner == partner, session.c.cpo == cpo_id, *_TELLABLE]
     if wanted.date_from is not None:

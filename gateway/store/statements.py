@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Executable, Table, bindparam
+from sqlalchemy import ColumnElement, Connection, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.store.prepared import Prepared
 from gateway.store.rows import sequence
 
 
@@ -21,43 +22,48 @@ def _insert(dialect: str, table: Table) -> postgresql.Insert:
 
 
 @cache
-def _put(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> postgresql.Insert:
+def _put(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> Prepared:
     statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
     changed = {name: statement.excluded[name] for name in columns if name not in key}
-    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+    return Prepared(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
 @cache
-def _put_once(dialect: str, table: Table, columns: tuple[str, ...]) -> Executable:
+def _put_newest(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...], at: str) -> Prepared:
     statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
-    return statement.on_conflict_do_nothing().returning(*table.primary_key)
+    changed = {name: statement.excluded[name] for name in columns if name not in key}
+    newer = table.c[at] <= statement.excluded[at]
+    put_ = statement.on_conflict_do_update(index_elements=list(key), set_=changed, where=newer)
+    # An insert's rowcount is not told everywhere.
+    return Prepared(put_.returning(*table.primary_key))
 
 
 @cache
-def _count(dialect: str) -> Executable:
+def _put_once(dialect: str, table: Table, columns: tuple[str, ...]) -> Prepared:
+    statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
+    return Prepared(statement.on_conflict_do_nothing().returning(*table.primary_key))
+
+
+@cache
+def _count(dialect: str) -> Prepared:
     statement = _insert(dialect, sequence).values(name=bindparam("name"), value=1)
     counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": sequence.c.value + 1})
-    return counted.returning(sequence.c.value)
+    return Prepared(counted.returning(sequence.c.value))
 
 
 def put(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str]) -> None:
     """Insert ``row``, or change the one that has its ``key`` already."""
-    db.execute(_put(db.dialect.name, table, tuple(row), tuple(key)), dict(row))
+    _put(db.dialect.name, table, tuple(row), tuple(key)).run(db, row)
 
 
 def put_newest(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str], at: str) -> bool:
     """``put``, unless what is there is from a later time ``at``; whether it was put."""
-    statement = _insert(db.dialect.name, table).values(**row)
-    changed = {name: statement.excluded[name] for name in row if name not in key}
-    newer = table.c[at] <= statement.excluded[at]
-    put_ = statement.on_conflict_do_update(index_elements=list(key), set_=changed, where=newer)
-    # An insert's rowcount is not told everywhere.
-    return db.execute(put_.returning(*table.primary_key)).first() is not None
+    return _put_newest(db.dialect.name, table, tuple(row), tuple(key), at).first(db, row) is not None
 
 
 def put_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert ``row`` unless a unique index has it already; whether it was inserted."""
-    return db.execute(_put_once(db.dialect.name, table, tuple(row)), dict(row)).first() is not None
+    return _put_once(db.dialect.name, table, tuple(row)).first(db, row) is not None
 
 
 def following(key: ColumnElement[int], after: int | None) -> list[ColumnElement[bool]]:
@@ -67,4 +73,4 @@ def following(key: ColumnElement[int], after: int | None) -> list[ColumnElement[
 
 def take_number(db: Connection, name: str) -> int:
     """The next number of a sequence: positive, and never given again."""
-    return int(db.execute(_count(db.dialect.name), {"name": name}).scalar_one())
+    return int(_count(db.dialect.name).scalar(db, {"name": name}))

@@ -4,21 +4,22 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
+from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import binding, connector_status, evse, location, station
 from gateway.store.statements import put, put_newest
 
 
-def find(db: Connection, station_id: str) -> RowMapping | None:
-    return db.execute(select(station).where(station.c.id == station_id)).mappings().first()
+def find(db: Connection, station_id: str) -> Row | None:
+    return _FIND.first(db, {"id_": station_id})
 
 
-def everyone(db: Connection) -> Sequence[RowMapping]:
+def everyone(db: Connection) -> Sequence[Row]:
     return db.execute(select(station).order_by(station.c.id)).mappings().all()
 
 
-def listed(db: Connection, *, after: str = "", most: int = 100) -> Sequence[RowMapping]:
+def listed(db: Connection, *, after: str = "", most: int = 100) -> Sequence[Row]:
     """In the order of their identities, ``after`` that one."""
     asked = select(station).where(station.c.id > after).order_by(station.c.id).limit(most)
     return db.execute(asked).mappings().all()
@@ -36,8 +37,8 @@ def change(db: Connection, station_id: str, **values: Any) -> None:
 
 def abilities(db: Connection, station_ids: Collection[str]) -> dict[str, tuple[str | None, dict[str, str] | None]]:
     """``{station: (subprotocol, raw abilities)}``."""
-    asked = select(station.c.id, station.c.subprotocol, station.c.abilities).where(station.c.id.in_(station_ids))
-    return {row.id: (row.subprotocol, row.abilities) for row in db.execute(asked)}
+    found = _ABILITIES.all(db, {"ids": list(station_ids)})
+    return {row["id"]: (row["subprotocol"], row["abilities"]) for row in found}
 
 
 def put_status(
@@ -52,19 +53,19 @@ def put_status(
 def told(db: Connection, station_id: str, spot: tuple[int, int]) -> str | None:
     """The last status of a connector."""
     known = {"station": station_id, "evse": spot[0], "connector": spot[1]}
-    found: str | None = db.execute(_TOLD, known).scalar_one_or_none()
+    found: str | None = _TOLD.scalar(db, known)
     return found
 
 
 def evses_at(db: Connection, station_id: str, spot: tuple[int, int]) -> list[int]:
     """The OCPI EVSEs of which a status of (evse, connector) tells."""
     asked = _EVSES_AT_EVSE if spot[0] else _EVSES_AT_CONNECTOR
-    return list(db.execute(asked, {"station": station_id, "number": spot[0] or spot[1]}).scalars())
+    return asked.scalars(db, {"station": station_id, "number": spot[0] or spot[1]})
 
 
-def told_of(db: Connection, evse_pk: int) -> Sequence[RowMapping]:
+def told_of(db: Connection, evse_pk: int) -> Sequence[Row]:
     """All that stations have told of an OCPI EVSE: of its connectors, and (connector 0) of it as a whole."""
-    return db.execute(_TOLD_OF, {"evse": evse_pk}).mappings().all()
+    return _TOLD_OF.all(db, {"evse": evse_pk})
 
 
 def show(db: Connection, evse_pk: int, status: str, at: datetime, decided: Collection[str]) -> None:
@@ -86,12 +87,12 @@ def online(db: Connection) -> dict[str, str]:
     return {row.id: row.subprotocol for row in db.execute(asked)}
 
 
-def places(db: Connection, station_id: str) -> Sequence[RowMapping]:
+def places(db: Connection, station_id: str) -> Sequence[Row]:
     """What is bound to a station: its number there, its OCPI EVSE's status, and the Location's body."""
-    return db.execute(_PLACES, {"station": station_id}).mappings().all()
+    return _PLACES.all(db, {"station": station_id})
 
 
-def statuses(db: Connection, station_id: str) -> Sequence[RowMapping]:
+def statuses(db: Connection, station_id: str) -> Sequence[Row]:
     asked = (
         select(connector_status)
         .where(connector_status.c.station == station_id)
@@ -102,13 +103,9 @@ def statuses(db: Connection, station_id: str) -> Sequence[RowMapping]:
 
 def status_at(db: Connection, station_id: str, station_evse: int | None, station_connector: int | None) -> str | None:
     """The last status of an EVSE's (1.6: a connector's) connector; of several, the one that is least Available."""
-    asked = select(connector_status.c.status).where(connector_status.c.station == station_id)
     if (station_evse, station_connector) == (None, None):
         return None
-    # 1.6 tells connectors only, whether or not the binding names an EVSE as well.
-    at_connector = and_(connector_status.c.evse == 0, connector_status.c.connector == station_connector)
-    asked = asked.where(or_(connector_status.c.evse == station_evse, at_connector))
-    found = list(db.execute(asked).scalars())
+    found = _STATUS_AT.scalars(db, {"station": station_id, "evse_": station_evse, "connector_": station_connector})
     return next((status for status in found if status != "Available"), found[0] if found else None)
 
 
@@ -117,19 +114,35 @@ _IS_OF_BINDING = or_(
     and_(connector_status.c.evse != 0, connector_status.c.evse == binding.c.station_evse),
     and_(connector_status.c.evse == 0, connector_status.c.connector == binding.c.station_connector),
 )
-_TOLD = select(connector_status.c.status).where(
-    *(connector_status.c[name] == bindparam(name) for name in ("station", "evse", "connector"))
+_FIND = Prepared(select(station).where(station.c.id == bindparam("id_")))
+_ABILITIES = Prepared(
+    select(station.c.id, station.c.subprotocol, station.c.abilities).where(among(station.c.id, "ids"))
+)
+_TOLD = Prepared(
+    select(connector_status.c.status).where(
+        *(connector_status.c[name] == bindparam(name) for name in ("station", "evse", "connector"))
+    )
 )
 _EVSES = select(binding.c.evse).where(binding.c.station == bindparam("station")).distinct()
-_EVSES_AT_EVSE = _EVSES.where(binding.c.station_evse == bindparam("number"))
-_EVSES_AT_CONNECTOR = _EVSES.where(binding.c.station_connector == bindparam("number"))
-_TOLD_OF = (
+_EVSES_AT_EVSE = Prepared(_EVSES.where(binding.c.station_evse == bindparam("number")))
+_EVSES_AT_CONNECTOR = Prepared(_EVSES.where(binding.c.station_connector == bindparam("number")))
+_STATUS_AT = Prepared(
+    select(connector_status.c.status).where(
+        connector_status.c.station == bindparam("station"),
+        or_(
+            connector_status.c.evse == bindparam("evse_"),
+            # 1.6 tells connectors only, whether or not the binding names an EVSE as well.
+            and_(connector_status.c.evse == 0, connector_status.c.connector == bindparam("connector_")),
+        ),
+    )
+)
+_TOLD_OF = Prepared(
     select(connector_status)
     .distinct()
     .join(binding, and_(binding.c.station == connector_status.c.station, _IS_OF_BINDING))
     .where(binding.c.evse == bindparam("evse"))
 )
-_PLACES = (
+_PLACES = Prepared(
     select(
         binding.c.station_evse,
         binding.c.station_connector,

@@ -4,14 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.domain import tariffs
+from gateway.store.prepared import Prepared
 from gateway.store.rows import location, tariff
 from gateway.store.statements import put as put_row
 from ocpi.paging import Page
 from ocpi.tariffs import Tariff
 from ocpi.types import fold
+
+_FIND = Prepared(
+    select(tariff.c.body).where(tariff.c.cpo == bindparam("cpo_"), tariff.c.tariff_key == bindparam("tariff_key_"))
+)
+_LOCATION = Prepared(select(location.c.body).where(location.c.id == bindparam("id_")))
 
 
 def put(db: Connection, cpo_id: int, one: Tariff) -> None:
@@ -22,8 +28,7 @@ def put(db: Connection, cpo_id: int, one: Tariff) -> None:
 
 def find(db: Connection, cpo_id: int, tariff_id: str) -> dict[str, Any] | None:
     """The OCPI Tariff of that id."""
-    asked = select(tariff.c.body).where(tariff.c.cpo == cpo_id, tariff.c.tariff_key == fold(tariff_id))
-    body: dict[str, Any] | None = db.execute(asked).scalar_one_or_none()
+    body: dict[str, Any] | None = _FIND.scalar(db, {"cpo_": cpo_id, "tariff_key_": fold(tariff_id)})
     return body
 
 
@@ -59,7 +64,7 @@ def in_force(
 
     EVSE and connector may be ``#NA``; an id that names no Tariff of the party is no price.
     """
-    body = db.execute(select(location.c.body).where(location.c.id == location_pk)).scalar_one()
+    body = _LOCATION.one(db, {"id_": location_pk})["body"]
     found = [find(db, cpo_id, one) for one in tariffs.named_at(body, evse_uid, connector_id)]
     chosen = tariffs.in_force((Tariff.model_validate(one) for one in found if one is not None), at)
     return chosen.wire() if chosen is not None else None

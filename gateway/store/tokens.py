@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.secrets import Secrets
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import authorization, binding, command, cpo, evse, location, partner, token, token_alias
 from gateway.store.statements import put, put_newest, put_once
 from ocpi.headers import Party
@@ -15,20 +16,22 @@ from ocpi.sessions import AuthMethod
 from ocpi.tokens import Token
 from ocpi.types import fold
 
-_ALIAS = select(token_alias.c.alias).where(
-    token_alias.c.owner == bindparam("owner"), token_alias.c.uid_key == bindparam("uid_key")
+_ALIAS = Prepared(
+    select(token_alias.c.alias).where(
+        token_alias.c.owner == bindparam("owner"), token_alias.c.uid_key == bindparam("uid_key")
+    )
 )
 
 
 def alias(db: Connection, secrets: Secrets, owner: str, uid: str, now: datetime) -> str:
     """The alias of ``owner``'s token ``uid``; should two tokens meet in one alias, the later one gets another."""
     here = {"owner": owner, "uid_key": fold(uid)}
-    known = db.execute(_ALIAS, here).scalar_one_or_none()
+    known = _ALIAS.scalar(db, here)
     attempt = 0
     while known is None:
         row = here | {"alias": secrets.alias(owner, fold(uid), attempt)}
         put_once(db, token_alias, row | {"created_at": now})
-        known = db.execute(_ALIAS, here).scalar_one_or_none()
+        known = _ALIAS.scalar(db, here)
         attempt += 1
     return str(known)
 
@@ -54,14 +57,14 @@ def grant(db: Connection, row: dict[str, Any], now: datetime) -> None:
         db.execute(update(authorization).where(*mine, poorer).values(row))
 
 
-_AUTHORIZED = (
+_AUTHORIZED = Prepared(
     select(authorization)
     .where(authorization.c.station == bindparam("station"), authorization.c.token_key == bindparam("token_key"))
     .order_by(authorization.c.command.desc().nulls_last(), authorization.c.until.desc(), authorization.c.id)
 )
 
 
-def brought_by(db: Connection, station: str) -> Sequence[RowMapping]:
+def brought_by(db: Connection, station: str) -> Sequence[Row]:
     """The tokens that commands have brought to a station, each with its command's ``order`` and our party."""
     asked = (
         select(authorization, command.c.order, command.c.to_country, command.c.to_party)
@@ -71,12 +74,12 @@ def brought_by(db: Connection, station: str) -> Sequence[RowMapping]:
     return db.execute(asked).mappings().all()
 
 
-def authorized(db: Connection, station: str, token: str) -> Sequence[RowMapping]:
+def authorized(db: Connection, station: str, token: str) -> Sequence[Row]:
     """What eMSPs have said of this token at this station, the newest command's first, then what was found otherwise."""
-    return db.execute(_AUTHORIZED, {"station": station, "token_key": fold(token)}).mappings().all()
+    return _AUTHORIZED.all(db, {"station": station, "token_key": fold(token)})
 
 
-def brought(db: Connection, station: str, token: str, partner_id: int, party: Party) -> RowMapping | None:
+def brought(db: Connection, station: str, token: str, partner_id: int, party: Party) -> Row | None:
     """What this eMSP has said of the token at this station."""
     for row in authorized(db, station, token):
         if (row["partner"], Party(row["from_country"], row["from_party"])) == (partner_id, party):
@@ -93,8 +96,8 @@ def put_token(db: Connection, partner_id: int, one: Token) -> bool:
     return put_newest(db, token, row, _KEY, "last_updated")
 
 
-_FIND_TOKEN = select(token).where(*(token.c[name] == bindparam(name) for name in _KEY))
-_FIND_TOKENS = (
+_FIND_TOKEN = Prepared(select(token).where(*(token.c[name] == bindparam(name) for name in _KEY)))
+_FIND_TOKENS = Prepared(
     select(token)
     .join(partner, partner.c.id == token.c.partner)
     .where(token.c.uid_key == bindparam("uid_key"), token.c.type == bindparam("type"))
@@ -103,14 +106,14 @@ _FIND_TOKENS = (
 )
 
 
-def find_token(db: Connection, partner_id: int, owner: Party, uid: str, type_: str) -> RowMapping | None:
+def find_token(db: Connection, partner_id: int, owner: Party, uid: str, type_: str) -> Row | None:
     """An eMSP's token; None when it has not told us of it."""
-    return db.execute(_FIND_TOKEN, _key(partner_id, owner, uid, type_)).mappings().first()
+    return _FIND_TOKEN.first(db, _key(partner_id, owner, uid, type_))
 
 
-def find_tokens(db: Connection, uid: str, type_: str) -> Sequence[RowMapping]:
+def find_tokens(db: Connection, uid: str, type_: str) -> Sequence[Row]:
     """Everybody's token of that uid: several eMSPs may have told us of one."""
-    return db.execute(_FIND_TOKENS, {"uid_key": fold(uid), "type": type_}).mappings().all()
+    return _FIND_TOKENS.all(db, {"uid_key": fold(uid), "type": type_})
 
 
 def _key(partner_id: int, owner: Party, uid: str, type_: str) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def _key(partner_id: int, owner: Party, uid: str, type_: str) -> dict[str, Any]:
     return dict(zip(_KEY, parts, strict=True))
 
 
-_ASKED_ABOUT_STRANGERS = (
+_ASKED_ABOUT_STRANGERS = Prepared(
     select(partner.c.id)
     .where(partner.c.authorize_unknown, partner.c.state == PartnerState.ACTIVE)
     .order_by(partner.c.id)
@@ -127,10 +130,10 @@ _ASKED_ABOUT_STRANGERS = (
 
 def asked_about_strangers(db: Connection) -> Sequence[int]:
     """The connections that are asked about tokens that nobody has told us of."""
-    return db.execute(_ASKED_ABOUT_STRANGERS).scalars().all()
+    return _ASKED_ABOUT_STRANGERS.scalars(db, {})
 
 
-_SITES = (
+_SITES = Prepared(
     select(
         location.c.id.label("location"),
         location.c.location_id,
@@ -150,6 +153,6 @@ _SITES = (
 )
 
 
-def sites(db: Connection, station: str) -> Sequence[RowMapping]:
+def sites(db: Connection, station: str) -> Sequence[Row]:
     """The EVSEs of a station as eMSPs know them, and whose they are."""
-    return db.execute(_SITES, {"station": station}).mappings().all()
+    return _SITES.all(db, {"station": station})

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
 from gateway.domain.addressing import Place
 from gateway.domain.evse_status import DECIDED
 from gateway.domain.lifecycle import SessionState
+from gateway.store.prepared import Prepared, Row
 from gateway.store.reservations import IS_LIVE
 from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session
 from gateway.store.statements import put
@@ -29,12 +30,12 @@ class FoundLocation:
 
 
 def find_location(db: Connection, cpo_id: int, location_id: str) -> FoundLocation | None:
-    row = db.execute(_LOCATION, {"cpo": cpo_id, "location_key": fold(location_id)}).first()
-    return None if row is None else FoundLocation(id=row.id, location_id=row.location_id)
+    row = _LOCATION.first(db, {"cpo": cpo_id, "location_key": fold(location_id)})
+    return None if row is None else FoundLocation(id=row["id"], location_id=row["location_id"])
 
 
 def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
-    return db.execute(_EVSE, {"location": location_pk, "evse_key": fold(evse_uid)}).first() is not None
+    return _EVSE.first(db, {"location": location_pk, "evse_key": fold(evse_uid)}) is not None
 
 
 def has_connector(db: Connection, location_pk: int, evse_uid: str, connector_id: str) -> bool:
@@ -62,7 +63,7 @@ def places(
     asked = _AT_LOCATION if evse_uid is None else _AT_EVSE
     known = {"location": location_pk} if evse_uid is None else {"location": location_pk, "evse_key": fold(evse_uid)}
     by_evse: dict[int, Place] = {}
-    for row in db.execute(asked, known).mappings():
+    for row in asked.all(db, known):
         own = row["connector_key"] != ""
         if connector_id is not None and own and row["connector_key"] != fold(connector_id):
             continue
@@ -74,14 +75,14 @@ def places(
 def stations_of(db: Connection, location_pk: int, evse_uid: str | None) -> set[str]:
     """The stations that the Location's EVSEs, or the one named, are bound to."""
     if evse_uid is None:
-        return set(db.execute(_STATIONS, {"location": location_pk}).scalars())
+        return set(_STATIONS.scalars(db, {"location": location_pk}))
     known = {"location": location_pk, "evse_key": fold(evse_uid)}
-    return set(db.execute(_STATIONS_OF_EVSE, known).scalars())
+    return set(_STATIONS_OF_EVSE.scalars(db, known))
 
 
 def place_of(db: Connection, station: str, station_evse: int | None, station_connector: int | None) -> Place | None:
     """The EVSE that a station means; on 1.6 (``station_evse`` None) the connector alone tells."""
-    found = [_place(row) for row in db.execute(_AT_STATION, {"station": station}).mappings()]
+    found = [_place(row) for row in _AT_STATION.all(db, {"station": station})]
     exact = [p for p in found if (p.station_evse, p.station_connector) == (station_evse, station_connector)]
     if station_evse is None:
         near = [p for p in found if p.station_connector == station_connector]
@@ -92,7 +93,7 @@ def place_of(db: Connection, station: str, station_evse: int | None, station_con
 
 def chosen(db: Connection, evse_pk: int, now: datetime) -> None:
     """An EVSE was picked for a command that named none: the others come first next time."""
-    db.execute(update(evse).where(evse.c.id == evse_pk).values(chosen_at=now))
+    _CHOSEN.run(db, {"id_": evse_pk, "now": now})
 
 
 def put_location(db: Connection, cpo_id: int, one: Location, body: dict[str, object]) -> int:
@@ -141,7 +142,8 @@ def bind(
 
 
 def cpo_of(db: Connection, country_code: str, party_id: str) -> int | None:
-    return db.execute(select(cpo.c.id).where(cpo.c.key == Party(country_code, party_id).key)).scalar_one_or_none()
+    found: int | None = _CPO.scalar(db, {"key_": Party(country_code, party_id).key})
+    return found
 
 
 # A 1.6 station tells of connectors only, whether or not its binding names an EVSE as well.
@@ -196,22 +198,30 @@ _PLACES = (
 )
 
 
-_AT_LOCATION = _PLACES.where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
-_AT_EVSE = _AT_LOCATION.where(evse.c.evse_key == bindparam("evse_key"))
-_AT_STATION = _PLACES.where(binding.c.station == bindparam("station"))
-_LOCATION = select(location.c.id, location.c.location_id).where(
-    location.c.cpo_id == bindparam("cpo"), location.c.location_key == bindparam("location_key")
+_PRESENT = _PLACES.where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
+_AT_LOCATION = Prepared(_PRESENT)
+_AT_EVSE = Prepared(_PRESENT.where(evse.c.evse_key == bindparam("evse_key")))
+_AT_STATION = Prepared(_PLACES.where(binding.c.station == bindparam("station")))
+_LOCATION = Prepared(
+    select(location.c.id, location.c.location_id).where(
+        location.c.cpo_id == bindparam("cpo"), location.c.location_key == bindparam("location_key")
+    )
 )
-_EVSE = select(evse.c.id).where(
-    evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED
+_EVSE = Prepared(
+    select(evse.c.id).where(
+        evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED
+    )
 )
-_STATIONS = (
+_BOUND = (
     select(binding.c.station).join(evse, evse.c.id == binding.c.evse).where(evse.c.location == bindparam("location"))
 )
-_STATIONS_OF_EVSE = _STATIONS.where(evse.c.evse_key == bindparam("evse_key"))
+_STATIONS = Prepared(_BOUND)
+_STATIONS_OF_EVSE = Prepared(_BOUND.where(evse.c.evse_key == bindparam("evse_key")))
+_CHOSEN = Prepared(update(evse).where(evse.c.id == bindparam("id_")).values(chosen_at=bindparam("now")))
+_CPO = Prepared(select(cpo.c.id).where(cpo.c.key == bindparam("key_")))
 
 
-def _place(row: RowMapping) -> Place:
+def _place(row: Row) -> Place:
     return Place(
         location=row["location"],
         location_id=row["location_id"],

@@ -4,18 +4,31 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from gateway.domain.lifecycle import SessionState
 from gateway.domain.metering import Message
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import session, transaction_event
 from gateway.store.statements import put_once
 from ocpp_bridge.events import READINGS, Phase
 
-_OF_RESERVATION = select(session).where(
-    session.c.reservation == bindparam("reservation_"), session.c.state == SessionState.RESERVATION
+_OF_RESERVATION = Prepared(
+    select(session).where(
+        session.c.reservation == bindparam("reservation_"), session.c.state == SessionState.RESERVATION
+    )
 )
-_OF_SESSION = select(transaction_event).where(transaction_event.c.session == bindparam("session_"))
+_OF_SESSION = Prepared(
+    select(transaction_event)
+    .where(transaction_event.c.session == bindparam("session_"))
+    .order_by(transaction_event.c.id)
+)
+_BY_ID = Prepared(
+    select(session).where(
+        session.c.station == bindparam("station_"), session.c.transaction_id == bindparam("transaction_id_")
+    )
+)
+_BY_START_KEY = Prepared(select(session).where(session.c.start_key == bindparam("start_key_")))
 
 
 def note(db: Connection, row: dict[str, Any]) -> bool:
@@ -25,7 +38,7 @@ def note(db: Connection, row: dict[str, Any]) -> bool:
 
 def messages(db: Connection, session_pk: int) -> list[Message]:
     """All that was told of the Session's transaction, in the order in which it came."""
-    found = db.execute(_OF_SESSION.order_by(transaction_event.c.id), {"session_": session_pk}).mappings()
+    found = _OF_SESSION.all(db, {"session_": session_pk})
     return [
         Message(
             at=row["at"],
@@ -38,18 +51,15 @@ def messages(db: Connection, session_pk: int) -> list[Message]:
     ]
 
 
-def by_id(db: Connection, station: str, transaction_id: str) -> RowMapping | None:
-    asked = select(session).where(session.c.station == station, session.c.transaction_id == transaction_id)
-    return db.execute(asked).mappings().first()
+def by_id(db: Connection, station: str, transaction_id: str) -> Row | None:
+    return _BY_ID.first(db, {"station_": station, "transaction_id_": transaction_id})
 
 
-def by_start_key(db: Connection, start_key: str) -> RowMapping | None:
-    return db.execute(select(session).where(session.c.start_key == start_key)).mappings().first()
+def by_start_key(db: Connection, start_key: str) -> Row | None:
+    return _BY_START_KEY.first(db, {"start_key_": start_key})
 
 
-def running_at(
-    db: Connection, station: str, station_evse: int | None, station_connector: int | None
-) -> Sequence[RowMapping]:
+def running_at(db: Connection, station: str, station_evse: int | None, station_connector: int | None) -> Sequence[Row]:
     """Transactions that run at an EVSE (1.6: at a connector); at neither: at the station."""
     asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
     if (station_evse, station_connector) != (None, None):
@@ -57,7 +67,7 @@ def running_at(
     return db.execute(asked).mappings().all()
 
 
-def asked_for(db: Connection, station: str, remote_start_id: int) -> RowMapping | None:
+def asked_for(db: Connection, station: str, remote_start_id: int) -> Row | None:
     """The Session, without a transaction yet, whose start told the station this number."""
     asked = select(session).where(_WAITS, session.c.station == station, session.c.remote_start_id == remote_start_id)
     return db.execute(asked).mappings().first()
@@ -65,7 +75,7 @@ def asked_for(db: Connection, station: str, remote_start_id: int) -> RowMapping 
 
 def asked_at(
     db: Connection, station: str, spot: tuple[int | None, int | None], keys: Sequence[str], at: datetime
-) -> RowMapping | None:
+) -> Row | None:
     """The oldest start that waits for one of these tokens there, and may still become a transaction at ``at``."""
     asked = (
         select(session)
@@ -78,12 +88,12 @@ def asked_at(
     return db.execute(asked).mappings().first()
 
 
-def of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
+def of_reservation(db: Connection, reservation_id: int) -> Row | None:
     """The Session of a reservation that is not used yet."""
-    return db.execute(_OF_RESERVATION, {"reservation_": reservation_id}).mappings().first()
+    return _OF_RESERVATION.first(db, {"reservation_": reservation_id})
 
 
-def last_of_reservation(db: Connection, reservation_id: int) -> RowMapping | None:
+def last_of_reservation(db: Connection, reservation_id: int) -> Row | None:
     """The newest Session that the reservation was, over or not."""
     asked = select(session).where(session.c.reservation == reservation_id).order_by(session.c.id.desc()).limit(1)
     return db.execute(asked).mappings().first()
@@ -99,7 +109,7 @@ def forget(db: Connection, session_pk: int) -> None:
     db.execute(delete(session).where(session.c.id == session_pk))
 
 
-def pending(db: Connection, station: str, now: datetime) -> Sequence[RowMapping]:
+def pending(db: Connection, station: str, now: datetime) -> Sequence[Row]:
     """Starts that the station has accepted and that may become a transaction still."""
     asked = select(session).where(_PENDING, session.c.station == station, session.c.pending_until > now)
     return db.execute(asked).mappings().all()

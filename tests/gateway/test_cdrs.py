@@ -1,12 +1,12 @@
 """The CDR of a Session: made once, when it is over, of what is to be paid for; never changed, but taken back."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy.event import listens_for
 from sqlalchemy.exc import OperationalError
 
 from gateway import cdrs, charging, reservations
@@ -23,6 +23,7 @@ from ocpp_bridge.events import Phase, Reading, Signed, TransactionChanged
 from tests.support.charges import CARD, Driver, driver
 from tests.support.gateway import Spot, location_body
 from tests.support.indoors import START, Indoors
+from tests.support.overheard import overhear
 from tests.support.tariffs import element
 
 RESERVED = element(("FLAT", 1), ("TIME", 2), reservation="RESERVATION")
@@ -467,12 +468,12 @@ def test_a_bad_moment_of_the_database_costs_no_cdr(indoors: Indoors) -> None:
     transaction = there.begins()
     good: list[str] = []
 
-    @listens_for(indoors.engine, "before_cursor_execute")
-    def fail(_connection, _cursor, statement: str, *_) -> None:
+    def fail(_cursor: sqlite3.Cursor, statement: str, _parameters: Any) -> None:
         if statement.startswith("INSERT INTO cdr") and not good:
             good.append("from now on")
-            raise OperationalError(statement, {}, Exception("deadlock detected"))
+            raise sqlite3.OperationalError("deadlock detected")
 
+    overhear(indoors.engine, fail)
     with pytest.raises(OperationalError):
         there.ends(transaction, 5_000)
     assert (indoors.rows("session")[0]["state"], there.cdrs()) == ("ACTIVE", [])

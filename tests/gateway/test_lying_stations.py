@@ -1,17 +1,18 @@
 """Stations whose clock or counter says what cannot be, or that speak in the wrong moment."""
 
+import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy.event import listens_for
 
 from gateway import charging
 from ocpp_bridge.events import Phase, Reading, TransactionChanged
 from ocpp_bridge.orders import RequestStart
 from tests.support.charges import CARD, driver
 from tests.support.indoors import START, Indoors, token_body
+from tests.support.overheard import overhear
 from tests.support.tariffs import element
 
 HOUR = element(("TIME", 2), start_time="08:00", end_time="20:00")
@@ -63,13 +64,12 @@ def test_a_start_that_another_process_gives_up_in_this_very_moment_is_charged_al
     assert isinstance(start, RequestStart)
     told = {"transaction_id": "T", "at": indoors.now, "evse": 1, "id_token": CARD}
     event = TransactionChanged(phase=Phase.STARTED, seq=0, remote_start_id=start.remote_start_id, **told)
-    with indoors.db() as db:
 
-        @listens_for(db, "before_cursor_execute")
-        def lapse(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-            if statement.startswith("UPDATE session"):
-                cursor.execute("UPDATE session SET state = 'INVALID' WHERE state = 'PENDING'")
+    def lapse(cursor: sqlite3.Cursor, statement: str, _parameters: Any) -> None:
+        if statement.startswith("UPDATE session"):
+            cursor.execute("UPDATE session SET state = 'INVALID' WHERE state = 'PENDING'")
 
-        charging.transaction(db, station, event, indoors.rules, indoors.now)
+    overhear(indoors.engine, lapse)
+    indoors.run(charging.transaction, station, event, indoors.rules, indoors.now)
     states = [(row["partner"], row["state"], row["transaction_id"]) for row in indoors.rows("session")]
     assert states == [(partner.id, "INVALID", None), (partner.id, "ACTIVE", "T")]

@@ -201,7 +201,7 @@ def test_a_callback_ends_once_and_its_attempts_are_kept(anywhere: Indoors) -> No
     }  # fmt: skip
     for status, state in ((500, CallbackState.DUE), (200, CallbackState.DELIVERED), (500, CallbackState.ABANDONED)):
         anywhere.run(callbacks.record, [Attempt(http_status=status, state=state, **attempt)])
-    [(callback, attempts)] = anywhere.run(commands.callbacks_of, command_id)
+    [(callback, attempts)] = anywhere.run(callbacks.told_of, command_id)
     assert (callback["state"], callback["attempts"], callback["ended_at"]) == ("DELIVERED", 2, START)
     assert [one["http_status"] for one in attempts] == [500, 200, 500]
 

@@ -237,7 +237,8 @@ class House:
     def sweep(self) -> None:
         """As the sweeper does it, which needs no bell."""
         rung_before = self.now - self.indoors.rules.settings.ring_again
-        ring, ripe = self.run(command_store.due, self.now, rung_before, MOST)
+        patience = self.indoors.rules.settings.node_patience
+        ring, ripe = self.run(command_store.due, self.now, patience, rung_before, MOST)
         for one in ripe:
             self._conclude([one])
         self.deliver()

@@ -1,0 +1,149 @@
+"""Prepared statements: what runs for every command is compiled once and handed to the driver as it is.
+
+SQLAlchemy looks a statement up in its caches and builds a context and a result each time it runs, which costs several
+times what the database does with it. Here that is done once for each kind of database; words, types and errors are
+SQLAlchemy's all the same.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, JSON, ColumnElement, Connection, Dialect, Insert, bindparam
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import NullType
+
+#: What a database answers: a mapping by the names of the columns.
+Row = Mapping[Any, Any]
+
+_Convert = Callable[[Any], Any]
+
+
+class Prepared:
+    """``statement``, which has a ``bindparam`` for each value, and one by ``among`` for a list of them."""
+
+    def __init__(self, statement: Any) -> None:
+        self._statement = statement
+        #: By the kind of database; an insert also by its columns, which are those that it is given.
+        self._compiled: dict[tuple[str, ...], _Compiled] = {}
+
+    def run(self, db: Connection, values: Row) -> int:
+        """How many rows were changed."""
+        return int(self._for(db, values).execute(db, values).rowcount)
+
+    def all(self, db: Connection, values: Row) -> list[Row]:
+        compiled = self._for(db, values)
+        return [compiled.row(found) for found in compiled.execute(db, values).fetchall()]
+
+    def first(self, db: Connection, values: Row) -> Row | None:
+        compiled = self._for(db, values)
+        found = compiled.execute(db, values).fetchall()
+        return compiled.row(found[0]) if found else None
+
+    def one(self, db: Connection, values: Row) -> Row:
+        (row,) = self.all(db, values)
+        return row
+
+    def scalars(self, db: Connection, values: Row) -> list[Any]:
+        """The first column of every row."""
+        return [next(iter(row.values())) for row in self.all(db, values)]
+
+    def scalar(self, db: Connection, values: Row) -> Any:
+        """The first column of the first row; None without one."""
+        row = self.first(db, values)
+        return None if row is None else next(iter(row.values()))
+
+    def _for(self, db: Connection, values: Row) -> "_Compiled":
+        columns = tuple(values) if isinstance(self._statement, Insert) else ()
+        key = (db.dialect.name, *columns)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = _Compiled(self._statement, db.dialect, columns)
+        return compiled
+
+
+class _Compiled:
+    """A statement as one kind of database takes it."""
+
+    def __init__(self, statement: Any, dialect: Dialect, columns: Sequence[str]) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns or None)
+        # What an insert is not given has its column's default.
+        defaults = {column.key: getattr(column.default, "arg", None) for column in compiled.insert_prefetch}
+        given = {name for name, bound in compiled.binds.items() if bound.required and name not in defaults}
+        # Lists that the statement brings itself are spelt out here.
+        spelt = compiled.construct_expanded_state(dict.fromkeys(given) | defaults, escape_names=False)
+        self._dialect, self._text, self._positional = dialect, spelt.statement, spelt.positiontup is not None
+        names = spelt.positiontup if spelt.positiontup is not None else tuple(spelt.parameters)
+        own = {name: bound.type.dialect_impl(dialect).bind_processor(dialect) for name, bound in compiled.binds.items()}
+        convert: Mapping[str, Any] = {**own, **spelt.processors}
+        #: In the driver's order: name, conversion, and in a tuple what the statement brings itself.
+        self._sent: list[tuple[str, _Convert | None, tuple[Any] | None]] = [
+            (name, convert.get(name), None if name in given else (_sent(spelt.parameters[name], convert.get(name)),))
+            for name in names
+        ]
+        answered = getattr(statement, "exported_columns", ())
+        self._columns = tuple(column.name for column in answered)
+        assert len(set(self._columns)) == len(self._columns), "two columns of one name"
+        types = ((column.name, column.type.dialect_impl(dialect)) for column in answered)
+        read = ((name, type_.result_processor(dialect, None)) for name, type_ in types)
+        self._read = [(name, convert) for name, convert in read if convert is not None]
+
+    def execute(self, db: Connection, values: Row) -> Any:
+        """The driver's cursor."""
+        sent = [
+            brought[0] if brought is not None else _sent(values[name], convert) for name, convert, brought in self._sent
+        ]
+        driver: Any = db.connection.dbapi_connection
+        try:
+            return driver.execute(self._text, sent if self._positional else self._named(sent))
+        except self._dialect.loaded_dbapi.Error as problem:
+            gone = self._dialect.is_disconnect(problem, driver, None)
+            if gone:
+                db.invalidate(problem)
+            # As SQLAlchemy tells it; the parameters are nobody's business.
+            raise DBAPIError.instance(
+                self._text,
+                None,
+                problem,
+                self._dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=gone,
+                dialect=self._dialect,
+            ) from problem
+
+    def _named(self, sent: Sequence[Any]) -> dict[str, Any]:
+        return {name: value for (name, _, _), value in zip(self._sent, sent, strict=True)}
+
+    def row(self, found: Sequence[Any]) -> Row:
+        row = dict(zip(self._columns, found, strict=True))
+        for name, convert in self._read:
+            row[name] = convert(row[name])
+        return row
+
+
+def _sent(value: Any, convert: _Convert | None) -> Any:
+    return value if convert is None else convert(value)
+
+
+class among(ColumnElement[Any]):
+    """``column`` is one of a list that is given as ``name``: one statement, however long the list is."""
+
+    inherit_cache = False
+    type = NullType()  # a Boolean would be compared with 1 where a database has none
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column, self.name = column, name
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: among, compiler: SQLCompiler, **words: Any) -> str:
+    given = bindparam(element.name, type_=JSON, required=True)
+    column, list_ = compiler.process(element.column, **words), compiler.process(given, **words)
+    return f"{column} IN (SELECT value FROM json_each({list_}))"
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: among, compiler: SQLCompiler, **words: Any) -> str:
+    given = bindparam(element.name, type_=ARRAY(element.column.type), required=True)
+    return f"{compiler.process(element.column, **words)} = ANY ({compiler.process(given, **words)})"
