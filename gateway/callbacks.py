@@ -1,7 +1,6 @@
 """Callbacks, the story: a result is posted inside the promised time, and every attempt is recorded."""
 
 import asyncio
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,27 +13,24 @@ from gateway.office import Office
 from gateway.outgoing.client import Posted
 from gateway.outgoing.heard import Heard, heard, ocpi_status
 from gateway.store import callbacks
-from gateway.store.callbacks import Attempt, Due
+from gateway.store.callbacks import Attempt, Due, Taken
 from ocpi.commands import CommandResult, CommandResultType
 from ocpi.headers import Encoding, MessageIds, Party, Routing
 from ocpi.types import DisplayText
 
 log = structlog.get_logger(__name__)
 
-#: Between the end of an attempt and the moment another process may think that it never ended.
-_MARGIN = timedelta(seconds=1)
+
+async def deliver(office: Office, taken: Taken | None = None) -> None:
+    """POST what was taken, else all that is due, each on its own; what fails is due again after its pause."""
+    if taken is None:
+        taken = await office.store.note(_take, office.rules.settings.callback_attempt_timeout)
+    await asyncio.gather(*(_deliver_one(office, one, taken.until) for one in taken.due))
 
 
-async def deliver(office: Office, ids: Collection[int] | None = None) -> None:
-    """POST what is due (all of it, without ``ids``), each on its own; what fails is due again after its pause."""
-    due, until = await office.store.note(_take, ids, office.rules.settings.callback_attempt_timeout)
-    await asyncio.gather(*(_deliver_one(office, one, until) for one in due))
-
-
-def _take(db: Connection, ids: Collection[int] | None, attempt: timedelta) -> tuple[list[Due], datetime]:
-    """What is due, and until when an attempt may last: held from now on, however long the store was busy."""
-    now = utc_now()
-    return callbacks.take_due(db, ids, now, attempt + _MARGIN), now + attempt
+def _take(db: Connection, attempt: timedelta) -> Taken:
+    """All that is due, held from now on, however long the store was busy."""
+    return callbacks.take(db, None, utc_now(), attempt)
 
 
 async def _deliver_one(office: Office, due: Due, until: datetime) -> None:

@@ -1,6 +1,6 @@
 """The office: what a process of the gateway holds open, and the way of a command through it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,15 +9,18 @@ import structlog
 from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy import Connection
 
 from gateway import conclusions
 from gateway.bell import Bell, Job, NotHeard
+from gateway.gathered import Gathered
 from gateway.house import Rules, utc_now
 from gateway.outgoing.client import open_client
 from gateway.outgoing.names import CheckedResolver
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import commands
+from gateway.store import callbacks, commands, queues
+from gateway.store.callbacks import Taken
 from gateway.store.engine import open_engine
 from gateway.store.store import Store
 from ocpp_bridge.answers import Answer, Ending
@@ -37,29 +40,38 @@ class Office:
     bell: Bell
     http: httpx.AsyncClient
     names: CheckedResolver
+    whereabouts: Gathered[Collection[str], Mapping[str, Holder]]
 
     @classmethod
     def open(cls, settings: Settings, redis_url: str) -> Self:
         allow_private = settings.allow_private_callbacks
+        redis = Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
+
+        async def look(asked: Sequence[Collection[str]]) -> Sequence[Mapping[str, Holder]]:
+            found = await holders(redis, {station for stations in asked for station in stations})
+            return [found] * len(asked)
+
         return cls(
             rules=Rules(settings=settings, secrets=open_secrets(settings)),
             store=Store(open_engine(settings.database)),
-            redis=Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0)),
+            redis=redis,
             bell=Bell(redis_url),
             http=open_client(allow_private=allow_private),
             names=CheckedResolver(allow_private=allow_private),
+            whereabouts=Gathered(look),
         )
 
     async def close(self) -> None:
         await self.http.aclose()
         await self.names.close()
         await self.redis.aclose()
-        self.bell.close()
+        await self.bell.close()
         self.store.close()
 
     async def online(self, stations: Collection[str]) -> dict[str, Holder]:
         """Those of ``stations`` that a node holds; raises RedisError."""
-        return await holders(self.redis, stations) if stations else {}
+        found = await self.whereabouts(stations) if stations else {}
+        return {station: found[station] for station in stations if station in found}
 
     async def ring(self, job: Job, ids: Iterable[int]) -> bool:
         """Ring for ``ids``; False when the workers cannot be reached: the sweeper finds what is due all the same."""
@@ -70,38 +82,49 @@ class Office:
             return False
         return True
 
-    async def dispatch(self, ids: Collection[int]) -> list[int]:
+    async def dispatch(self, ids: Collection[int]) -> Taken | None:
         """Ring the nodes that hold the commands' stations; a command whose station nobody holds is answered at once.
 
-        The callbacks that are owed now.
+        The one whose turn it is goes from RECEIVED to SENT in a moment; those behind it are marked as DISPATCHED.
+        The callbacks that are to be posted now.
         """
-        woken = await self.store.note(commands.dispatch, ids, utc_now()) if ids else []
-        if not woken:
-            return []
-        held = await self.online({one.station for one in woken})
-        crowded_out = await self.store.read(commands.crowded_out, set(held), self.rules.settings.station_queue)
+        queue = await self.store.glance(queues.queue_of, ids) if ids else []
+        waiting = [one for one in queue if one.id in set(ids) and one.unsent]
+        if not waiting:
+            return None
+        held = await self.online({one.station for one in waiting})
+        crowded_out = queues.crowded_out(queue, self.rules.settings.station_queue)
         letters: list[Letter] = []
         unsent: dict[int, str] = {}
-        for one in woken:
+        for one in waiting:
             holder = held.get(one.station)
             if holder is None:
-                unsent[one.command] = "It is offline."
-            elif one.command in crowded_out:
-                unsent[one.command] = "Too many commands wait for it."
+                unsent[one.id] = "It is offline."
+            elif one.id in crowded_out:
+                unsent[one.id] = "Too many commands wait for it."
             else:
                 letters.append(Letter(holder.node, one.station, holder.epoch))
         await post(self.redis, letters)
+        next_ = {one.station: one.id for one in reversed(queue)}
+        if behind := [one.id for one in waiting if one.id not in unsent and next_[one.station] != one.id]:
+            await self.store.note(commands.dispatch, behind, utc_now())
         return await self.not_sent(unsent)
 
-    async def not_sent(self, unsent: dict[int, str]) -> list[int]:
+    async def not_sent(self, unsent: dict[int, str]) -> Taken | None:
         """These orders will not be sent, and why: conclude them, unless a node has taken one after all."""
         answers = {one: Answer(ending=Ending.NOT_SENT, detail=why) for one, why in unsent.items()}
         if answers and (ended := await self.store.write(commands.never_sent, answers, utc_now())):
             return await self.conclude(ended)
-        return []
+        return None
 
-    async def conclude(self, ids: Collection[int]) -> list[int]:
-        """Give the commands that are ripe their results; the callbacks that are owed now."""
-        moved = await self.store.write(conclusions.conclude, list(ids), self.rules, utc_now())
-        await self.ring(Job.DISPATCH, moved.dispatch)
-        return moved.callbacks
+    async def conclude(self, ids: Collection[int]) -> Taken:
+        """Give the commands that are ripe their results; the callbacks that are to be posted now."""
+        dispatch, taken = await self.store.write(_conclude, list(ids), self.rules)
+        await self.ring(Job.DISPATCH, dispatch)
+        return taken
+
+
+def _conclude(db: Connection, ids: Sequence[int], rules: Rules) -> tuple[list[int], Taken]:
+    now = utc_now()
+    moved = conclusions.conclude(db, ids, rules, now)
+    return moved.dispatch, callbacks.take(db, moved.callbacks, now, rules.settings.callback_attempt_timeout)

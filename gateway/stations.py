@@ -9,7 +9,7 @@ from gateway import errands, lost, reservations, stopping
 from gateway.domain.evse_status import DECIDED, evse_status
 from gateway.house import Rules
 from gateway.secrets import password_fits
-from gateway.store import callbacks, commands, stations
+from gateway.store import callbacks, queues, stations
 from gateway.store.errands import given_since
 from gateway.store.prepared import Row
 from ocpp_bridge.answers import Answer, Ending
@@ -61,7 +61,7 @@ def connected(
     errands = reservations.clean(db, rules, now, station)
     admission = Admission(
         registration=Registration(known["registration"]) if known["registration"] else None,
-        waiting=commands.is_waiting(db, station),
+        waiting=queues.is_waiting(db, station),
         ask_abilities=changed or known["abilities"] is None,
     )
     return admission, errands

@@ -6,9 +6,10 @@ found by the sweeper long before that.
 """
 
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from traceback import format_exception
 from typing import Any
 
@@ -26,13 +27,14 @@ MOST = 200
 #: Seconds between two notes to Redis that this worker is alive, idle, or not suspended.
 SELDOM = 1.0
 
-#: Moves up to ARGV[1] ids from the queue to the intermediate list, as RQ itself moves one.
+#: Moves up to ARGV[1] ids from the queue to the intermediate list, as RQ itself moves one; ARGV[2] and the id make a
+#: job's key. Each id with what its job calls.
 _TAKE = """
 local taken = {}
 for place = 1, tonumber(ARGV[1]) do
     local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
     if not id then break end
-    taken[place] = id
+    taken[place] = {id, redis.call('HGET', ARGV[2] .. id, 'data')}
 end
 return taken
 """
@@ -50,28 +52,30 @@ class BatchingWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run ``job`` and all that wait behind it; functions side by side, so that they share the store's commits."""
         jobs = [job, *self._others(queue)]
-        running = {
-            self._threads.submit(alike[0].func, [one for each in alike for one in each.args[0]]): alike
-            for alike in _by_function(jobs).values()
-        }
-        failed = [each for future, alike in running.items() for each in self._failed(future, alike, queue)]
+        *beside, last = _by_function(jobs).values()
+        running = [(alike, self._threads.submit(_call, alike)) for alike in beside]
+        problems = [(last, _call(last)), *((alike, future.result()) for alike, future in running)]
+        failed = [each for alike, problem in problems if problem for each in self._failed(alike, problem, queue)]
         self._forget([each for each in jobs if each not in failed], jobs, queue)
 
     def _others(self, queue: Queue) -> list[Job]:
-        ids = self._take(keys=[queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)], args=[MOST - 1])
-        if not ids:
-            return []
-        found = self.job_class.fetch_many([as_text(one) for one in ids], self.connection, self.serializer)
-        return [one for one in found if one is not None]
+        keys = [queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)]
+        taken = self._take(keys=keys, args=[MOST - 1, self.job_class.redis_job_namespace_prefix])
+        return [self._job(as_text(one), data) for one, data in taken if data]
 
-    def _failed(self, future: "Future[Any]", alike: list[Job], queue: Queue) -> list[Job]:
-        """Wait for the function; its jobs, if it failed: recorded where RQ's own tools look for failures."""
-        problem = future.exception()
-        if problem is None:
-            return []
+    def _job(self, id_: str, data: bytes) -> Job:
+        """As much of a job as it takes to run it."""
+        job = self.job_class(id_, connection=self.connection, serializer=self.serializer)
+        job.data = zlib.decompress(data)
+        return job
+
+    def _failed(self, alike: list[Job], problem: BaseException, queue: Queue) -> list[Job]:
+        """The jobs of a function that failed, recorded where RQ's own tools look for failures."""
         log.error("a job failed; the sweeper does its work again", job=alike[0].func_name, problem=repr(problem))
-        for job in alike:
-            self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
+        whole = self.job_class.fetch_many([one.id for one in alike], self.connection, self.serializer)
+        for job in whole:
+            if job is not None:
+                self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
         return alike
 
     def _forget(self, done: Iterable[Job], taken: Iterable[Job], queue: Queue) -> None:
@@ -106,6 +110,15 @@ class BatchingWorker(SimpleWorker):
             return False
         self._noted[note] = now
         return True
+
+
+def _call(alike: list[Job]) -> BaseException | None:
+    """Run the function of these jobs with all their ids; why it failed."""
+    try:
+        alike[0].func([one for each in alike for one in each.args[0]])
+    except Exception as problem:
+        return problem
+    return None
 
 
 def _by_function(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:

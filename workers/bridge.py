@@ -5,7 +5,7 @@ import asyncio
 from gateway.bell import Job
 from gateway.office import Office
 from gateway.settings import Settings
-from gateway.store import commands
+from gateway.store import queues
 from ocpp_bridge.node import Node
 from ocpp_bridge.rhythm import Rhythm
 from workers.desk import HouseDesk
@@ -37,5 +37,4 @@ async def _serve(settings: Settings, host: str, port: int, told: asyncio.Event) 
 
 
 async def look_again(office: Office, station: str) -> None:
-    waiting = await office.store.read(commands.queued, [station])
-    await office.ring(Job.DISPATCH, waiting.get(station, []))
+    await office.ring(Job.DISPATCH, await office.store.read(queues.waiting_at, station))

@@ -9,6 +9,7 @@ import structlog
 
 from gateway import callbacks
 from gateway.office import Office
+from gateway.store.callbacks import Taken
 
 log = structlog.get_logger(__name__)
 
@@ -24,19 +25,19 @@ class Here:
 
 def dispatch(ids: list[int]) -> None:
     """The commands are written down: ring the nodes that hold their stations."""
-    if owed := _run(Here.office.dispatch(ids)):
-        post(owed)
+    post(_run(Here.office.dispatch(ids)))
 
 
 def conclude(ids: list[int]) -> None:
     """The commands were answered, or their time is up: give each its result, and start posting it."""
-    if owed := _run(Here.office.conclude(ids)):
-        post(owed)
+    post(_run(Here.office.conclude(ids)))
 
 
-def post(callback_ids: list[int] | None) -> None:
+def post(taken: Taken | None) -> None:
     """POST on the loop, without waiting: a slow eMSP holds nobody else's results up."""
-    posting = asyncio.run_coroutine_threadsafe(callbacks.deliver(Here.office, callback_ids), Here.loop)
+    if taken is None or not taken.due:
+        return
+    posting = asyncio.run_coroutine_threadsafe(callbacks.deliver(Here.office, taken), Here.loop)
     Here.posting.add(posting)
     posting.add_done_callback(_posted)
 

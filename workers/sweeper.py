@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.pushes import Pusher
 from gateway.store import commands
+from gateway.store.callbacks import Taken
 
 log = structlog.get_logger(__name__)
 
@@ -46,28 +47,37 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     settings = office.rules.settings
     rung_before = now - settings.ring_again
     ring, ripe = await office.store.read(commands.due, now, settings.node_patience, rung_before, MOST)
-    await asyncio.gather(*(_conclude(office, one) for one in ripe))
-    for delivery in (callbacks.deliver(office), pusher.deliver()):
-        post = asyncio.create_task(_deliver(delivery))
-        posting.add(post)
-        post.add_done_callback(posting.discard)
+    concluded = await asyncio.gather(*(_conclude(office, one) for one in ripe))
+    owed = [callbacks.deliver(office, taken) for taken in concluded if taken is not None]
+    for delivery in (*owed, callbacks.deliver(office), pusher.deliver()):
+        _start(delivery, posting)
     for chore in (reservations.expire, sessions.lapse, charging.close):
         await _keep_house(office, chore)
     errands = await _keep_house(office, reservations.clean)
     try:
-        await office.dispatch([*ring, *(errands or ())])
+        taken = await office.dispatch([*ring, *(errands or ())])
+        if taken is not None:
+            _start(callbacks.deliver(office, taken), posting)
         if ring:
-            await office.store.note(commands.rung, ring, now)
+            await office.store.note(_rung, ring, now)
     except (RedisError, OSError) as problem:
         log.warning("stations cannot be rung for", problem=repr(problem))
 
 
-async def _conclude(office: Office, command_id: int) -> None:
+def _start(delivery: Coroutine[Any, Any, None], posting: set[asyncio.Task[None]]) -> None:
+    """No sweep waits for partners."""
+    post = asyncio.create_task(_deliver(delivery))
+    posting.add(post)
+    post.add_done_callback(posting.discard)
+
+
+async def _conclude(office: Office, command_id: int) -> Taken | None:
     """Each on its own: one that cannot be concluded keeps no other from its result."""
     try:
-        await office.conclude([command_id])
+        return await office.conclude([command_id])
     except Exception as problem:
         log.error("a command cannot be concluded", command_id=command_id, problem=repr(problem))
+        return None
 
 
 async def _deliver(delivery: Coroutine[Any, Any, None]) -> None:
@@ -84,3 +94,9 @@ async def _keep_house(office: Office, chore: Callable[[Connection, Rules, dateti
     except Exception as problem:
         log.error("a chore cannot be done", chore=chore.__qualname__, problem=repr(problem))
         return None
+
+
+def _rung(db: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Whatever became of the first wake-up, the next one is due only after a while."""
+    commands.dispatch(db, ids, now)
+    commands.rung(db, ids, now)

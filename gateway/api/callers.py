@@ -28,7 +28,7 @@ async def caller(request: Request) -> tuple[Partner, Sequence[Cpo]]:
     if not candidates:
         raise Unknown
     hashes = [office.rules.secrets.token_hash(token) for token in candidates]
-    partner, cpos = await office.store.read(_look_up, hashes)
+    partner, cpos = await office.store.glance(_look_up, hashes)
     if partner is None:
         raise Unknown
     return partner, cpos

@@ -72,7 +72,7 @@ async def take(office: Office, asked: Asked) -> Said:
         await _guard(office, asked)
     except Refusal as refusal:
         return await office.store.write(commands.refuse, asked, office.rules, refusal)
-    stations = await office.store.read(stations_concerned, asked)
+    stations = await office.store.glance(stations_concerned, asked)
     try:
         held = await office.online(stations)
     except RedisError as problem:

@@ -63,7 +63,7 @@ S = TypeVar("S", bound=StrEnum)
 Transitions = Mapping[S, frozenset[S]]
 
 COMMAND: Transitions[CommandState] = {
-    CommandState.RECEIVED: frozenset({CommandState.DISPATCHED, CommandState.CONCLUDED}),
+    CommandState.RECEIVED: frozenset({CommandState.DISPATCHED, CommandState.SENT, CommandState.CONCLUDED}),
     CommandState.DISPATCHED: frozenset({CommandState.SENT, CommandState.CONCLUDED}),
     CommandState.SENT: frozenset({CommandState.CONCLUDED}),
     CommandState.CONCLUDED: frozenset(),

@@ -47,6 +47,15 @@ class Due:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Callbacks that this process is to post."""
+
+    due: list[Due]
+    #: When an attempt is to be over: later another process may think that it never ended.
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """How one POST ended, and what becomes of its callback."""
 
@@ -60,6 +69,10 @@ class Attempt:
     state: CallbackState
     #: When it is due again, if it stays DUE.
     due_at: datetime
+
+
+#: Between the end of an attempt and the moment another process may think that it never ended.
+_MARGIN = timedelta(seconds=1)
 
 
 def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
@@ -82,10 +95,15 @@ def _row(one: Owed, now: datetime) -> dict[str, Any]:
     }
 
 
+def take(db: Connection, ids: Collection[int] | None, now: datetime, attempt: timedelta) -> Taken:
+    """``take_due`` for attempts that last no longer than ``attempt``."""
+    return Taken(due=take_due(db, ids, now, attempt + _MARGIN), until=now + attempt)
+
+
 def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: timedelta, most: int = 500) -> list[Due]:
     """Those (all, when ``ids`` is None) that are due, held for ``hold`` so that nobody else posts them meanwhile."""
-    expire(db, now)
     if ids is None:
+        expire(db, now)
         ids = _RIPE.scalars(db, {"now": now, "most": most})
     if not ids:
         return []
@@ -172,7 +190,7 @@ _ITS_TURN = ~(
 _RIPE = Prepared(select(callback.c.id).where(_IS_DUE, _ITS_TURN).limit(bindparam("most")))
 _HOLD = Prepared(
     update(callback)
-    .where(among(callback.c.id, "ids"), _IS_DUE, _ITS_TURN)
+    .where(among(callback.c.id, "ids"), _IS_DUE, _ITS_TURN, callback.c.expires_at > bindparam("now"))
     .values(due_at=bindparam("until"))
     .returning(callback.c.id)
 )

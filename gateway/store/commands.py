@@ -1,6 +1,5 @@
 """Commands: every query about what was asked, in which order stations get it, and how it ended."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +11,6 @@ from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import command
 from gateway.store.statements import following
-from ocpi.headers import Party
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.orders import ORDER, Order
 
@@ -31,14 +29,6 @@ class Sendable:
     id: int
     order: Order
     deadline: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wake:
-    """A station that has an order waiting."""
-
-    command: int
-    station: str
 
 
 #: What the house's own orders leave empty.
@@ -77,29 +67,23 @@ _BY_ID = Prepared(select(command).where(command.c.id == bindparam("id_")))
 _DUPLICATE = Prepared(select(command).where(command.c.duplicate_key == bindparam("key")))
 _DISPATCH = Prepared(
     update(command)
-    .where(command.c.station.in_(_OF_IDS), command.c.id <= bindparam("newest"), _OPEN)
-    .where(command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
+    .where(_IS_OF_IDS, command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
     .values(state=CommandState.DISPATCHED, dispatched_at=bindparam("now"))
-    .returning(command.c.id, command.c.station)
-)
-_DISPATCHED = Prepared(
-    select(command.c.id, command.c.station).where(_IS_OF_IDS, command.c.state == CommandState.DISPATCHED)
-)
-_QUEUED = Prepared(
-    select(command.c.id, command.c.station, command.c.partner, command.c.from_country, command.c.from_party)
-    .where(_AT_STATIONS, _OPEN)
-    .order_by(command.c.id)
 )
 _OLDEST = (
     select(func.min(command.c.id))
-    .where(_AT_STATIONS, _OPEN, command.c.state == CommandState.DISPATCHED, _UNANSWERED)
+    .where(_AT_STATIONS, _OPEN, command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
     .where(command.c.order.is_not(None))  # a STOP_SESSION may have to wait for its transaction's id
     .group_by(command.c.station)
 )
 _CLAIM = Prepared(
     update(command)
     .where(command.c.id.in_(_OLDEST), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
-    .values(state=CommandState.SENT, sent_at=bindparam("now"))
+    .values(
+        state=CommandState.SENT,
+        dispatched_at=func.coalesce(command.c.dispatched_at, bindparam("now")),
+        sent_at=bindparam("now"),
+    )
     .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
 )
 _ANSWERED = Prepared(
@@ -128,6 +112,9 @@ _CONCLUDE = Prepared(
     .values(state=CommandState.CONCLUDED)
     .values({name: bindparam(name) for name in ("result", "result_text", "concluded_at")})
 )
+_RUNG = Prepared(
+    update(command).where(_IS_OF_IDS, command.c.state == CommandState.DISPATCHED).values(dispatched_at=bindparam("now"))
+)
 _OF_RESERVATION = select(command.c.id).where(command.c.reservation == bindparam("reservation_"), _OPEN).limit(1)
 _OPEN_FOR = Prepared(_OF_RESERVATION)
 _OPEN_FOR_AS = Prepared(_OF_RESERVATION.where(command.c.type == bindparam("type_")))
@@ -152,44 +139,9 @@ def duplicate(db: Connection, key: str, now: datetime) -> Row | None:
     return None
 
 
-def dispatch(db: Connection, ids: Collection[int], now: datetime) -> list[Wake]:
-    """Mark the commands DISPATCHED, and with them any older one of the same stations, so that none is overtaken."""
-    rung = _stations(_DISPATCH.all(db, {"ids": list(ids), "newest": max(ids), "now": now}))
-    # Rung for again: a node that died took the first wake-up with it.
-    if again := set(ids) - set(rung):
-        rung |= _stations(_DISPATCHED.all(db, {"ids": list(again)}))
-    return [Wake(command=one, station=station) for one, station in sorted(rung.items())]
-
-
-def _stations(found: Sequence[Row]) -> dict[int, str]:
-    return {row["id"]: row["station"] for row in found}
-
-
-def queued(db: Connection, stations: Collection[str]) -> dict[str, list[int]]:
-    """``{station: open commands, oldest first}``."""
-    found: dict[str, list[int]] = {}
-    for row in _QUEUED.all(db, {"stations": list(stations)}):
-        found.setdefault(row["station"], []).append(row["id"])
-    return found
-
-
-def crowded_out(db: Connection, stations: Collection[str], most: int) -> set[int]:
-    """Open commands that find ``most`` before them at their station; the first one of each party has its place (P6)."""
-    places, parties, found = Counter[str](), set[tuple[str, int | None, str]](), set[int]()
-    for row in _QUEUED.all(db, {"stations": list(stations)}):
-        station = row["station"]
-        party = (station, row["partner"], Party(row["from_country"], row["from_party"]).key)
-        if places[station] >= most and party in parties:
-            found.add(row["id"])
-        else:
-            places[station] += 1
-            parties.add(party)
-    return found
-
-
-def is_waiting(db: Connection, station: str) -> bool:
-    asked = select(command.c.id).where(command.c.station == station, _OPEN, command.c.ending.is_(None))
-    return db.execute(asked.where(command.c.state != CommandState.SENT).limit(1)).first() is not None
+def dispatch(db: Connection, ids: Collection[int], now: datetime) -> None:
+    """Their stations were rung for, and they have to wait there for their turn."""
+    _DISPATCH.run(db, {"ids": list(ids), "now": now})
 
 
 def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str, Sendable]:
@@ -265,12 +217,8 @@ def due(
 
 
 def rung(db: Connection, ids: Collection[int], now: datetime) -> None:
-    """The wake-up was given again now."""
-    db.execute(
-        update(command)
-        .where(command.c.id.in_(ids), command.c.state == CommandState.DISPATCHED)
-        .values(dispatched_at=now)
-    )
+    """Their stations were rung for again: the next time only after a while."""
+    _RUNG.run(db, {"ids": list(ids), "now": now})
 
 
 def by_id(db: Connection, command_id: int) -> Row | None:

@@ -1,6 +1,7 @@
 """Engines: SQLite and PostgreSQL opened so that a committed row is on disk and processes wait for their turn."""
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 
 #: SQLite: how long a writer waits for another process's transaction, in seconds.
 _BUSY = 10.0
@@ -53,20 +55,41 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("reads_only"):
-        connection.exec_driver_sql("BEGIN")
-        return
-    if options.get("reshaping"):  # a table is reshaped by copying it, and the old one is dropped under its references
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('lightly') else 'FULL'}")
-    # A read transaction that turns into a write fails at once when another process has written; ask for the lock first.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    options, driver = connection.get_execution_options(), connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    try:
+        if options.get("reads_only"):
+            driver.execute("BEGIN")
+            return
+        if options.get("reshaping"):  # a table is reshaped by copying it, and the old one dropped under its references
+            driver.execute("PRAGMA foreign_keys=OFF")
+        driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get('lightly') else 'FULL'}")
+        # A read transaction that turns into a write fails at once when another process has written; so the lock first.
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as problem:
+        raise told(connection, problem, "BEGIN") from problem
 
 
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get("lightly"):
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def told(connection: Connection, problem: Exception, statement: str) -> Exception:
+    """The driver's ``problem`` as SQLAlchemy tells it; the parameters are nobody's business."""
+    dialect = connection.dialect
+    gone = dialect.is_disconnect(problem, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]  # its own errors
+    if gone:
+        connection.invalidate(problem)
+    return DBAPIError.instance(
+        statement,
+        None,
+        problem,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=gone,
+        dialect=dialect,
+    )
 
 
 @contextmanager

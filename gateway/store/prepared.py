@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, JSON, ColumnElement, Connection, Dialect, Insert, bindparam
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType
+
+from gateway.store.engine import told
 
 #: What a database answers: a mapping by the names of the columns.
 Row = Mapping[Any, Any]
@@ -98,19 +99,7 @@ class _Compiled:
         try:
             return driver.execute(self._text, sent if self._positional else self._named(sent))
         except self._dialect.loaded_dbapi.Error as problem:
-            gone = self._dialect.is_disconnect(problem, driver, None)
-            if gone:
-                db.invalidate(problem)
-            # As SQLAlchemy tells it; the parameters are nobody's business.
-            raise DBAPIError.instance(
-                self._text,
-                None,
-                problem,
-                self._dialect.loaded_dbapi.Error,
-                hide_parameters=True,
-                connection_invalidated=gone,
-                dialect=self._dialect,
-            ) from problem
+            raise told(db, problem, self._text) from problem
 
     def _named(self, sent: Sequence[Any]) -> dict[str, Any]:
         return {name: value for (name, _, _), value in zip(self._sent, sent, strict=True)}

@@ -13,7 +13,7 @@ from gateway import reservations
 from gateway.callbacks import deliver
 from gateway.office import Office
 from gateway.simulators.emsp import SimulatedEmsp
-from gateway.store import commands
+from gateway.store import queues
 from ocpi.headers import Party
 from ocpp_bridge.registry import Registry
 from tests.support.gateway import Spot
@@ -116,7 +116,11 @@ def test_one_party_s_flood_leaves_each_other_party_a_place_at_the_station(indoor
     many = [unlock("MNY") for _ in range(10)]
     few = unlock("FEW")
     more = [unlock("mny"), unlock("FEW")]
-    assert indoors.run(commands.crowded_out, [station], 8) == {*many[8:], *more}
+
+    def crowded_out(most: int) -> set[int]:
+        return queues.crowded_out(indoors.run(queues.queue_of, [few]), most)
+
+    assert crowded_out(8) == {*many[8:], *more}
     indoors.next(station)
-    assert indoors.run(commands.crowded_out, [station], 8) == {*many[9:], *more}
-    assert few not in indoors.run(commands.crowded_out, [station], 1)
+    assert crowded_out(8) == {*many[9:], *more}
+    assert few not in crowded_out(1)

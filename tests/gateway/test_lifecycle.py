@@ -36,7 +36,9 @@ ENDS = {
 }
 #: design.md §6, drawn once more.
 ARROWS = {
-    "command": "RECEIVED>DISPATCHED DISPATCHED>SENT RECEIVED>CONCLUDED DISPATCHED>CONCLUDED SENT>CONCLUDED",
+    "command": (
+        "RECEIVED>DISPATCHED RECEIVED>SENT DISPATCHED>SENT RECEIVED>CONCLUDED DISPATCHED>CONCLUDED SENT>CONCLUDED"
+    ),
     "callback": "DUE>DELIVERED DUE>ABANDONED ABANDONED>DUE",
     "reservation": (
         "PENDING>ACTIVE PENDING>REFUSED PENDING>UNKNOWN ACTIVE>UNKNOWN ACTIVE>USED ACTIVE>EXPIRED ACTIVE>CANCELLED "
@@ -91,5 +93,5 @@ def test_before_is_the_table_read_backwards(name: str) -> None:
 
 
 def test_no_command_is_ever_sent_twice() -> None:
-    assert before(COMMAND, CommandState.SENT) == [CommandState.DISPATCHED]
+    assert before(COMMAND, CommandState.SENT) == [CommandState.RECEIVED, CommandState.DISPATCHED]
     assert not may_become(COMMAND, CommandState.SENT, CommandState.DISPATCHED)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select, update
 from gateway import conclusions
 from gateway.commands import receive
 from gateway.domain.lifecycle import CallbackState
-from gateway.store import callbacks, commands, rows, stations
+from gateway.store import callbacks, commands, queues, rows, stations
 from gateway.store.callbacks import Attempt
 from gateway.store.engine import open_engine, turn
 from gateway.store.statements import take_number
@@ -72,17 +72,24 @@ def test_many_stations_are_claimed_for_in_one_statement(anywhere: Indoors) -> No
     assert anywhere.rows("command", id=first[1][0])[0]["sent_at"] == START
 
 
-def test_a_command_is_dispatched_with_all_that_are_older(anywhere: Indoors) -> None:
-    partner, (location, _) = anywhere.partner(), anywhere.one_evse()
+def test_an_older_command_that_nobody_was_rung_for_comes_first(anywhere: Indoors) -> None:
+    partner, (location, station) = anywhere.partner(), anywhere.one_evse()
     ids = []
     for _ in range(3):
         body = anywhere.reserve_body(partner, location)
         asked = anywhere.asked(partner, "RESERVE_NOW", body)
         ids.append(anywhere.run(receive, asked, anywhere.rules, anywhere.online).dispatch[-1])
-    woken = anywhere.run(commands.dispatch, [ids[1]], START)
-    assert [wake.command for wake in woken] == ids[:2]
-    assert [row["state"] for row in anywhere.rows("command")] == ["DISPATCHED", "DISPATCHED", "RECEIVED"]
-    assert [wake.command for wake in anywhere.run(commands.dispatch, [ids[1]], START)] == [ids[1]]  # rung for again
+    queue = anywhere.run(queues.queue_of, [ids[1]])
+    assert [(one.id, one.station, one.unsent) for one in queue] == [(one, station, True) for one in ids]
+    anywhere.run(commands.dispatch, [ids[1]], START)
+    assert [row["state"] for row in anywhere.rows("command")] == ["RECEIVED", "DISPATCHED", "RECEIVED"]
+    assert anywhere.run(commands.claim, [station], START + timedelta(seconds=1))[station].id == ids[0]
+    first, at = anywhere.rows("command")[0], START + timedelta(seconds=1)
+    assert (first["state"], first["dispatched_at"], first["sent_at"]) == ("SENT", at, at)
+    assert anywhere.run(commands.claim, [station], START + timedelta(seconds=2))[station].id == ids[1]
+    second = anywhere.rows("command")[1]
+    assert (second["dispatched_at"], second["sent_at"]) == (START, START + timedelta(seconds=2))
+    assert [one.unsent for one in anywhere.run(queues.queue_of, [ids[2]])] == [False, False, True]
 
 
 def test_the_first_of_many_results_wins(anywhere: Indoors, processes: list[Engine]) -> None:

@@ -15,7 +15,7 @@ from gateway.domain.parties import Cpo, Partner
 from gateway.domain.results import TAKEN
 from gateway.holding import taken
 from gateway.reservations import clean, expire
-from gateway.store import callbacks, partners, rows, tariffs, topology
+from gateway.store import callbacks, partners, queues, rows, tariffs, topology
 from gateway.store import commands as command_store
 from gateway.store import stations as station_store
 from gateway.store.callbacks import Attempt
@@ -203,11 +203,11 @@ class House:
         (self._dispatch if job == "dispatch" else self._conclude)(ids)
 
     def _dispatch(self, ids: list[int]) -> None:
-        woken = self.run(command_store.dispatch, ids, self.now)
-        crowded = self.run(
-            command_store.crowded_out, set(self.indoors.online), self.indoors.rules.settings.station_queue
-        )
-        unsent = [one.command for one in woken if one.station not in self.indoors.online or one.command in crowded]
+        queue = self.run(queues.queue_of, ids)
+        crowded = queues.crowded_out(queue, self.indoors.rules.settings.station_queue)
+        self.run(command_store.dispatch, ids, self.now)
+        waiting = [one for one in queue if one.id in ids and one.unsent]
+        unsent = [one.id for one in waiting if one.station not in self.indoors.online or one.id in crowded]
         answers = {one: Answer(ending=Ending.NOT_SENT, detail="It is offline.") for one in unsent}
         if answers and (ended := self.run(command_store.never_sent, answers, self.now)):
             self._conclude(ended)

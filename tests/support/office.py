@@ -25,7 +25,7 @@ async def office(data: Path, redis_url: str, bell: str | None = None, **settings
     engine.dispose()
     opened = Office.open(made, redis_url)
     if bell is not None:
-        opened.bell.close()
+        await opened.bell.close()
         opened = replace(opened, bell=Bell(bell))
     transport = httpx.ASGITransport(create_app(opened))
     try:
