@@ -14,6 +14,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import sessions as table
 from gateway.store import transactions
+from gateway.store.engine import apart
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.types import fold
@@ -156,7 +157,7 @@ def _joined(
         told |= _price_where(db, waiting, told, now)
     told |= ownership.of_presented_card(db, waiting, _as_begun(event, known), now)
     try:
-        with db.begin_nested():
+        with apart(db):
             _hand_over(db, known, waiting["id"], rules, now)
             if not table.become(db, waiting["id"], SessionState.ACTIVE, now, **told):
                 raise _GivenUp

@@ -24,8 +24,7 @@ def receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:
     if before is not None:
         return before
     try:
-        with db.begin_nested():
-            taken = judgement.judge(bench := Bench(db=db, asked=asked, rules=rules, online=online))
+        taken = judgement.judge(bench := Bench(db=db, asked=asked, rules=rules, online=online))
     except Refusal as refusal:
         return _refused(db, asked, refusal)
     given_up = [errands.cancel(db, rules, *one, asked.at) for one in taken.before]

@@ -7,6 +7,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from gateway.store.engine import apart
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -18,7 +20,7 @@ def each(db: Connection, what: str, ones: Iterable[T], work: Callable[[T], R]) -
     made = []
     for one in ones:
         try:
-            with db.begin_nested():
+            with apart(db):
                 made.append(work(one))
         except OperationalError:  # of the database as a whole: SQLite has undone the others' work with it
             raise

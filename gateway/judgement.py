@@ -70,7 +70,7 @@ Judge = Callable[[Bench, C], Taken]
 
 
 def judge(bench: Bench) -> Taken:
-    """Take the command on, or raise Refusal."""
+    """Take the command on, or raise Refusal: before anything is written that would mean something without a command."""
     return JUDGES[bench.asked.type](bench, bench.asked.command)
 
 

@@ -15,6 +15,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
 from gateway.store import reservations as ledger
+from gateway.store.engine import apart
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.paging import Page
@@ -100,7 +101,7 @@ def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, 
 def _settle(db: Connection, session_pk: int, now: datetime) -> None:
     """A CDR that cannot be made keeps no station waiting for its answer: an operator makes it (``cdrs make``)."""
     try:
-        with db.begin_nested():
+        with apart(db):
             cdrs.settle(db, session_pk, now)
     except OperationalError:  # the database had a bad moment: all of it is tried again
         raise
