@@ -18,12 +18,17 @@ def tied(argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *argv]
 
 
-def main(parent: int, argv: list[str]) -> None:
-    """Become ``argv``."""
+def die_with(parent: int) -> None:
+    """This process is killed when ``parent`` dies; at once, if it has."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             sys.exit(1)
+
+
+def main(parent: int, argv: list[str]) -> None:
+    """Become ``argv``."""
+    die_with(parent)
     try:
         os.execvp(argv[0], argv)
     except OSError as problem:

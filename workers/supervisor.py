@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from workers.forks import POSSIBLE, Fork, fork
 from workers.lifeline import tied
 from workers.lock import Held, hold
 
@@ -39,9 +40,11 @@ class Child:
 
     name: str
     argv: Sequence[str]
+    #: What ``argv`` does, done by a fork of this process where that is possible.
+    run: Callable[[], object] | None = None
     #: In addition to our own environment.
     env: Mapping[str, str] = field(default_factory=dict)
-    #: Whether it can do its work; called in a thread, must come back within a second or so.
+    #: Whether it can do its work; must come back at once.
     ready: Callable[[], bool] | None = None
     #: The others lean on it: it is ready before they are started, and stopped when they are gone.
     stop_after_others: bool = False
@@ -111,7 +114,7 @@ class _Kept:
         self._say = say
         self._pauses = pauses
         self._stopped = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Fork | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, stop: asyncio.Event) -> None:
@@ -120,7 +123,7 @@ class _Kept:
             return
         self._keeping = asyncio.create_task(self._keep())
         late = time.monotonic() + LATE
-        while self.child.ready is not None and not stop.is_set() and not await asyncio.to_thread(self._ready):
+        while self.child.ready is not None and not stop.is_set() and not self._ready():
             if time.monotonic() > late:
                 late = float("inf")
                 self._say(f"{self.child.name} takes its time to get ready. {self.child.hint}".rstrip())
@@ -156,15 +159,7 @@ class _Kept:
 
     async def _live(self) -> int:
         """One life of the child, from start to exit status."""
-        process = await asyncio.create_subprocess_exec(
-            *tied(self.child.argv),
-            env={**os.environ, **self.child.env},
-            stdin=asyncio.subprocess.DEVNULL,
-            # A session of its own: the terminal's Ctrl-C reaches us alone, and what it forks can be killed with it.
-            start_new_session=True,
-            pass_fds=(self._lock,),
-        )
-        self._process = process
+        process = self._process = await self._begin()
         # A full disk takes the file, not the process.
         with suppress(OSError):
             self._pid_file.write_text(f"{process.pid}\n")
@@ -176,6 +171,18 @@ class _Kept:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         return status
+
+    async def _begin(self) -> asyncio.subprocess.Process | Fork:
+        if self.child.run is not None and POSSIBLE:
+            return fork(self.child.run, self.child.name, self._lock)
+        return await asyncio.create_subprocess_exec(
+            *tied(self.child.argv),
+            env={**os.environ, **self.child.env},
+            stdin=asyncio.subprocess.DEVNULL,
+            # A session of its own: the terminal's Ctrl-C reaches us alone, and what it forks can be killed with it.
+            start_new_session=True,
+            pass_fds=(self._lock,),
+        )
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

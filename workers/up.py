@@ -1,9 +1,12 @@
 """``up``: everything on one machine, each process a supervised child; settings replace the embedded parts."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.settings import Settings
+from workers import api as api_process
+from workers import bridge as bridge_process
+from workers import worker as worker_process
 from workers.footing import place, unreachable, unusable
 from workers.supervisor import Child, Supervisor, port_problem, reachable
 from workers.valkey import NoServer, embedded, redis_url
@@ -39,22 +42,29 @@ def _problem(settings: Settings, host: str, api_port: int, ocpp_port: int) -> st
 
 
 def _children(settings: Settings, host: str, api_port: int, ocpp_port: int, workers: int) -> list[Child]:
-    environment = {
-        "GATEWAY_DATA_DIR": str(settings.data_dir.absolute()),
-        "GATEWAY_REDIS_URL": redis_url(settings),
-        "GATEWAY_PUBLIC_URL": settings.public_url or f"http://{place(host, api_port)}",
-        "PYTHONUNBUFFERED": "1",
+    given = {
+        "data_dir": settings.data_dir.absolute(),
+        "redis_url": redis_url(settings),
+        "public_url": settings.public_url or f"http://{place(host, api_port)}",
     }
+    environment = {f"GATEWAY_{name.upper()}": str(value) for name, value in given.items()} | {"PYTHONUNBUFFERED": "1"}
+    theirs = settings.model_copy(update=given)
 
-    def child(name: str, *words: str, ready: Callable[[], bool] | None = None) -> Child:
-        return Child(name, [sys.executable, "-m", "workers", *words], env=environment, ready=ready)
+    def child(name: str, words: Sequence[str], run: Callable[[], object], port: int | None = None) -> Child:
+        ready = None if port is None else lambda: reachable(host, port)
+        return Child(name, [sys.executable, "-m", "workers", *words], run, environment, ready)
 
-    def server(name: str, option: str, port: int) -> Child:
-        return child(name, name, "--host", host, option, str(port), ready=lambda: reachable(host, port))
+    def server(name: str, option: str, port: int, serve: Callable[[Settings, str, int], object]) -> Child:
+        words = [name, "--host", host, option, str(port)]
+        return child(name, words, lambda: serve(theirs, host, port), port)
+
+    def worker(name: str) -> Child:
+        return child(name, ["worker"], lambda: worker_process.serve(theirs, name))
 
     own = [] if settings.redis_url else [embedded(settings).child()]
-    many = [child(f"worker-{number}", "worker") for number in range(1, workers + 1)]
-    return [*own, server("bridge", "--ocpp-port", ocpp_port), *many, server("api", "--api-port", api_port)]
+    many = [worker(f"worker-{number}") for number in range(1, workers + 1)]
+    bridge = server("bridge", "--ocpp-port", ocpp_port, bridge_process.serve)
+    return [*own, bridge, *many, server("api", "--api-port", api_port, api_process.serve)]
 
 
 def _refuse(sentence: str) -> int:

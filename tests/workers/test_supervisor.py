@@ -27,6 +27,12 @@ here = Path(sys.argv[1])
 python = sys.executable
 def told(name):
     return lambda: (here / name).exists()
+def script(file, *words):
+    import runpy
+    def run():
+        sys.argv = [file, *map(str, words)]
+        runpy.run_path(str(here / file), run_name="__main__")
+    return run
 children = [{children}]
 sys.exit(Supervisor(children, here / "run", pauses=(0.05, 0.05, 0.1, 0.1, 0.2), grace={grace}).run())
 """
@@ -111,6 +117,26 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(params=["a program", "a fork"])
+def stubborn(request: pytest.FixtureRequest) -> str:
+    """A child that has to be killed."""
+    if request.param == "a fork":
+        return "Child('stubborn', [], run=script('stubborn.py', here))"
+    return "Child('stubborn', [python, str(here / 'stubborn.py'), str(here)])"
+
+
+@pytest.fixture(params=["a program", "a fork"])
+def polite(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """A child that stops when it is asked to, by its name."""
+
+    def child(name: str, more: str = "") -> str:
+        if request.param == "a fork":
+            return f"Child({name!r}, [], run=script('polite.py', {name!r}, here / 'journal'), {more})"
+        return f"Child({name!r}, [python, str(here / 'polite.py'), {name!r}, str(here / 'journal')], {more})"
+
+    return child
+
+
 def gone(pid: int) -> bool:
     """Dead, if perhaps not yet buried."""
     with suppress(ProcessLookupError, FileNotFoundError):
@@ -129,8 +155,10 @@ def test_what_the_others_lean_on_is_ready_before_they_start(house: House) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_all_and_those_the_others_lean_on_last(house: House, number: signal.Signals) -> None:
-    program = house.start(house.polite("store", "stop_after_others=True"), house.polite("api"))
+def test_a_signal_stops_all_and_those_the_others_lean_on_last(
+    house: House, polite: Callable[..., str], number: signal.Signals
+) -> None:
+    program = house.start(polite("store", "stop_after_others=True"), polite("api"))
     until(lambda: len(house.journal()) == 2)
     program.send_signal(number)
     assert program.wait(LONG) == 0
@@ -138,8 +166,8 @@ def test_a_signal_stops_all_and_those_the_others_lean_on_last(house: House, numb
     assert not list((house.path / "run").glob("[as]*i.pid"))
 
 
-def test_a_child_that_was_killed_is_started_again_under_a_new_id(house: House) -> None:
-    house.start(house.polite("api"))
+def test_a_child_that_was_killed_is_started_again_under_a_new_id(house: House, polite: Callable[..., str]) -> None:
+    house.start(polite("api"))
     until(lambda: len(house.journal()) == 1 and house.pid("api"))
     first = house.pid("api")
     os.kill(first, signal.SIGKILL)
@@ -163,13 +191,44 @@ def test_a_program_that_does_not_exist_is_a_sentence(house: House) -> None:
     until(lambda: "/nonexistent/program cannot be started: No such file or directory." in house.read("output"))
 
 
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ("sys.exit('There is no room.')", "There is no room.\n"),
+        ("sys.exit(3)", "fork stopped (exit status 3)"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("os._exit(4)", "fork stopped (exit status 4)"),
+        ("None", "fork stopped (exit status 0)"),
+    ],
+)
+def test_a_fork_ends_as_a_program_does(house: House, ends: str, told: str) -> None:
+    (house.path / "ends.py").write_text(f"import os, sys\n{ends}\n")
+    house.start("Child('fork', [], run=script('ends.py'))")
+    until(lambda: told in house.read("output"))
+    until(lambda: "fork stopped" in house.read("output"))
+
+
+def test_a_fork_has_a_session_and_a_name_of_its_own_and_nothing_open_but_the_lock(house: House) -> None:
+    (house.path / "look.py").write_text(
+        "import os, pathlib\n"
+        "links = [pathlib.Path('/proc/self/fd', name) for name in os.listdir('/proc/self/fd')]\n"
+        "files = [one.resolve().name for one in links if one.exists()]\n"
+        "print('open', sorted(name for name in files if name != 'output'))\n"
+        "print('leads', os.getsid(0) == os.getpid(), open('/proc/self/comm').read(), flush=True)\n"
+    )
+    house.start("Child('a-long-name-for-it', [], run=script('look.py'))")
+    until(lambda: "leads True a-long-name-for\n" in house.read("output"))
+    [opened] = {line for line in house.read("output").splitlines() if line.startswith("open")}
+    assert opened == "open ['null', 'supervisor.pid']"
+
+
 def test_a_child_sees_what_is_added_to_the_environment(house: House) -> None:
     house.start("Child('api', [python, '-c', 'import os; print(os.environ[\"COLOUR\"])'], env={'COLOUR': 'green'})")
     until(lambda: "green" in house.read("output"))
 
 
-def test_who_does_not_stop_in_time_is_killed_with_all_it_forked(house: House) -> None:
-    program = house.start("Child('stubborn', [python, str(here / 'stubborn.py'), str(here)])", grace=0.2)
+def test_who_does_not_stop_in_time_is_killed_with_all_it_forked(house: House, stubborn: str) -> None:
+    program = house.start(stubborn, grace=0.2)
     until(lambda: house.read("grandchild") and house.read("stubborn"))
     program.terminate()
     assert program.wait(LONG) == 0
@@ -187,13 +246,13 @@ def test_a_second_signal_hurries(house: House) -> None:
     assert program.wait(LONG) == 0
 
 
-def test_children_die_with_a_supervisor_that_is_killed(house: House) -> None:
-    program = house.start(house.polite("api"), "Child('stubborn', [python, str(here / 'stubborn.py'), str(here)])")
-    until(lambda: house.journal() and house.read("stubborn") and house.pid("api"))
-    api, stubborn = house.pid("api"), house.pid("stubborn")
+def test_children_die_with_a_supervisor_that_is_killed(house: House, polite: Callable[..., str], stubborn: str) -> None:
+    program = house.start(polite("api"), stubborn)
+    until(lambda: house.journal() and house.read("stubborn") and house.pid("api") and house.pid("stubborn"))
+    pids = house.pid("api"), house.pid("stubborn")
     program.kill()
     program.wait()
-    until(lambda: gone(api) and gone(stubborn))
+    until(lambda: all(map(gone, pids)))
     os.kill(int(house.read("grandchild")), signal.SIGKILL)
 
 
