@@ -34,12 +34,13 @@ def _take(db: Connection, attempt: timedelta) -> Taken:
 
 
 async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
-    at, ids = utc_now(), new_ids()
-    left = min(until, due.expires_at) - at
-    if left <= timedelta(0):  # this process was held up: it is due again soon, or the promised time is over
-        return
-    posted = await _post(office, due, ids, left)
-    attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
+    async with office.shares.of(due.partner):
+        at, ids = utc_now(), new_ids()
+        left = min(until, due.expires_at) - at
+        if left <= timedelta(0):  # it was held up: it is due again soon, or the promised time is over
+            return
+        posted = await _post(office, due, ids, left)
+        attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.note(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:
         log.warning(

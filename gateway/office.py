@@ -17,6 +17,7 @@ from gateway.gathered import Gathered
 from gateway.house import Rules, utc_now
 from gateway.outgoing.client import open_client
 from gateway.outgoing.names import CheckedResolver
+from gateway.outgoing.shares import Shares
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
 from gateway.store import callbacks, commands, queues
@@ -29,6 +30,9 @@ from ocpp_bridge.registry import Holder, holders
 
 log = structlog.get_logger(__name__)
 
+#: Results that are being posted to one partner; more wait for their turn.
+CALLS_AT_ONCE = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Office:
@@ -40,6 +44,7 @@ class Office:
     bell: Bell
     http: httpx.AsyncClient
     names: CheckedResolver
+    shares: Shares
     whereabouts: Gathered[Collection[str], Mapping[str, Holder]]
 
     @classmethod
@@ -58,6 +63,7 @@ class Office:
             bell=Bell(redis_url),
             http=open_client(allow_private=allow_private),
             names=CheckedResolver(allow_private=allow_private),
+            shares=Shares(CALLS_AT_ONCE),
             whereabouts=Gathered(look),
         )
 

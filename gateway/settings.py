@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     #: True also allows http, and private addresses for a connection's registered hosts only.
     allow_private_callbacks: bool = False
 
+    #: Commands a second that one eMSP may send on average; what comes faster waits a moment, then is REJECTED.
+    emsp_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    #: Commands that one eMSP may send at once.
+    emsp_burst: Annotated[int, Field(ge=1)] = 500
     #: Waiting commands a station may have; the next one fails at once, unless it is its party's first.
     station_queue: Annotated[int, Field(ge=1)] = 8
     #: A reservation that ends sooner than this is refused.

@@ -10,6 +10,7 @@ from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
 from gateway.api.documents import document
 from gateway.api.edge import Edge
+from gateway.api.floodgate import Floodgate
 from gateway.api.operator import operator_app
 from gateway.api.operator_orders import PREFIX
 from gateway.office import Office
@@ -23,7 +24,9 @@ def create_app(office: Office) -> ASGIApp:
     app = FastAPI(
         title="OCPI commands gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
+    settings = office.rules.settings
     app.state.office = office
+    app.state.floodgate = Floodgate(settings.emsp_rate, settings.emsp_burst)
     app.include_router(versions.versions_router())
     for dialect in DIALECTS.values():
         for router in routers_of(dialect):

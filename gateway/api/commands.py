@@ -16,6 +16,7 @@ from gateway.api.answers import answer
 from gateway.api.bodies import read_json, told
 from gateway.api.callers import office_of, parties
 from gateway.api.edge import ids_of
+from gateway.api.floodgate import Floodgate
 from gateway.asked import Asked, Refusal, Said, rejected
 from gateway.bell import Job
 from gateway.house import Rules, utc_now
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
+_TOO_MANY = Said(response=CommandResponseType.REJECTED, text="You are sending too many commands at once.")
 _UNREACHABLE = Said(
     response=CommandResponseType.REJECTED,
     status_code=StatusCode.SERVER_ERROR,
@@ -60,7 +62,11 @@ def router_for(dialect: Dialect) -> APIRouter:
 def _endpoint(dialect: Dialect, type_: CommandType) -> _Endpoint:
     async def receive(request: Request) -> Response:
         asked = await _read(request, dialect, type_)
-        said = await take(office_of(request), asked)
+        floodgate: Floodgate = request.app.state.floodgate
+        if await floodgate.admit(asked.partner.id, asked.parties.emsp.key):
+            said = await take(office_of(request), asked)
+        else:
+            said = _TOO_MANY
         return answer(said.wire(), said.status_code, said.text if said.status_code != StatusCode.SUCCESS else None)
 
     return receive

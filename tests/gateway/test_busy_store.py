@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway import reservations
 from gateway.callbacks import deliver
-from gateway.office import Office
+from gateway.office import CALLS_AT_ONCE, Office
 from gateway.simulators.emsp import SimulatedEmsp
 from gateway.store import queues
 from ocpi.headers import Party
@@ -124,3 +124,34 @@ def test_one_party_s_flood_leaves_each_other_party_a_place_at_the_station(indoor
     indoors.next(station)
     assert crowded_out(8) == {*many[9:], *more}
     assert few not in crowded_out(1)
+
+
+async def test_a_flood_of_one_emsp_is_refused_without_a_record_and_others_are_heard(tmp_path: Path, redis_url: str):
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, emsp_rate=0.1, emsp_burst=2) as desk:
+        flood, other = desk.gateway.emsp(), desk.gateway.emsp()
+        desk.gateway.location(Spot(desk.gateway.station_name(), evse=None, connector=1))
+        body = {"response_url": "http://127.0.0.1:1/", "location_id": "?", "evse_uid": "E1", "connector_id": "1"}
+        told = [await desk.post("UNLOCK_CONNECTOR", body, flood.token_in) for _ in range(4)]
+        assert [one["status_code"] for one in told] == [2003, 2003, 1000, 1000]
+        assert {one["data"]["result"] for one in told} == {"REJECTED"}
+        assert "too many" in told[-1]["data"]["message"][0]["text"]
+        assert len(desk.gateway.rows("command")) == 2
+        heard = await desk.post("UNLOCK_CONNECTOR", body, other.token_in)
+        assert heard["status_code"] == 2003
+
+
+async def test_a_partner_that_never_answers_on_many_ports_keeps_nobody_else_waiting(house):
+    """Each of its response_urls is another host and port, of which the client would open as many as there are."""
+    indoors, process = house
+    async with AsyncExitStack() as opened:
+        ports = [await opened.enter_async_context(SimulatedEmsp(token="out", faults=["never"])) for _ in range(8)]
+        good = await opened.enter_async_context(SimulatedEmsp(token="out"))
+        bad_one, (location, station) = indoors.partner(), indoors.one_evse()
+        for number in range(CALLS_AT_ONCE + 20):
+            indoors.start(bad_one, location, response_url=ports[number % 8].url_for(f"n{number}"))
+            indoors.next(station)
+        indoors.start(indoors.partner(Party("DE", "TWO")), location, response_url=good.url_for("good"))
+        indoors.next(station)
+        await deliver(process())
+        assert [callback.json["result"] for callback in good.callbacks] == ["ACCEPTED"]
+        assert sum(len(port.callbacks) for port in ports) == CALLS_AT_ONCE

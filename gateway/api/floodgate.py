@@ -1,0 +1,47 @@
+"""The floodgate: an eMSP's commands come in at a rate; a flood is slowed, then refused, and costs no other."""
+
+import asyncio
+from collections import OrderedDict
+
+import structlog
+
+from ocpp_bridge.bucket import Bucket
+
+log = structlog.get_logger(__name__)
+
+#: Seconds that a command may be kept waiting for its turn.
+PATIENCE = 1.0
+#: eMSPs whose pace is remembered; one that is forgotten begins anew with all that it may send at once.
+REMEMBERED = 10_000
+
+
+class Floodgate:
+    """One for a process. ``rate`` a second on average, ``burst`` at once, for each eMSP of each connection."""
+
+    def __init__(self, rate: float, burst: int, *, patience: float = PATIENCE, remembered: int = REMEMBERED) -> None:
+        self._rate, self._burst = rate, burst
+        self._patience, self._remembered = patience, remembered
+        self._buckets: OrderedDict[tuple[int, str], Bucket] = OrderedDict()
+        self._flooding: set[tuple[int, str]] = set()
+
+    async def admit(self, partner: int, party: str) -> bool:
+        """Wait for the turn of a command of this eMSP's; False when that would take too long."""
+        emsp = partner, party
+        bucket = self._buckets.get(emsp)
+        if bucket is None:
+            bucket = self._buckets[emsp] = Bucket(self._rate, self._burst)
+            if len(self._buckets) > self._remembered:
+                self._flooding.discard(self._buckets.popitem(last=False)[0])
+        self._buckets.move_to_end(emsp)
+        pause = bucket.take()
+        if pause > self._patience:
+            bucket.put_back()
+            if emsp not in self._flooding:
+                self._flooding.add(emsp)
+                log.warning("an eMSP sends more commands than it may", partner=partner, party=party)
+            return False
+        if pause:
+            await asyncio.sleep(pause)
+        else:
+            self._flooding.discard(emsp)
+        return True

@@ -1,0 +1,61 @@
+"""One eMSP's flood is slowed, then refused, and costs no other."""
+
+import asyncio
+import time
+
+from structlog.testing import capture_logs
+
+from gateway.api.floodgate import Floodgate
+from gateway.outgoing.shares import Shares
+
+
+async def test_a_burst_comes_in_at_once_and_what_follows_waits_for_its_turn() -> None:
+    gate = Floodgate(rate=20, burst=5)
+    began = time.monotonic()
+    assert all([await gate.admit(1, "de*one") for _ in range(9)])
+    assert time.monotonic() - began >= 4 / 20 * 0.99
+
+
+async def test_a_flood_is_refused_and_told_of_once() -> None:
+    gate = Floodgate(rate=20, burst=5, patience=0.1)
+    with capture_logs() as logged:
+        admitted = await asyncio.gather(*(gate.admit(1, "de*one") for _ in range(50)))
+        assert await gate.admit(1, "de*two")
+        assert await gate.admit(2, "de*one")
+    assert sum(admitted) == 7
+    assert [one["event"] for one in logged] == ["an eMSP sends more commands than it may"]
+
+
+async def test_what_was_refused_does_not_count() -> None:
+    gate = Floodgate(rate=10, burst=1)
+    told = await asyncio.gather(*(gate.admit(1, "de*one") for _ in range(500)))
+    assert 10 <= sum(told) <= 12
+    assert await gate.admit(1, "de*one")  # nobody waits for the turns of those that were refused
+
+
+async def test_only_so_many_are_remembered() -> None:
+    gate = Floodgate(rate=1, burst=1, remembered=3)
+    for number in range(5):
+        assert await gate.admit(number, "de*one")
+    assert list(gate._buckets) == [(2, "de*one"), (3, "de*one"), (4, "de*one")]
+
+
+async def test_a_partner_s_share_is_its_own() -> None:
+    shares = Shares(2)
+    kept = [shares.of(1), shares.of(1)]
+    for share in kept:
+        await share.acquire()
+    assert kept[0] is kept[1]
+    assert shares.of(1).locked()
+    async with asyncio.timeout(5), shares.of(2):
+        pass
+    kept[0].release()
+    async with asyncio.timeout(5), shares.of(1):
+        pass
+
+
+async def test_a_share_that_nobody_uses_is_forgotten() -> None:
+    shares = Shares(1)
+    async with shares.of(1):
+        assert list(shares._of) == [1]
+    assert list(shares._of) == []
