@@ -23,9 +23,11 @@ BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
 
 def _duration(value: object) -> object:
-    """``"8"``, ``8.5`` and ``"PT8S"`` are all eight-odd seconds; pydantic alone refuses ``"8"``."""
-    if not isinstance(value, str):
-        return value
+    return read_duration(value) if isinstance(value, str) else value
+
+
+def read_duration(value: str) -> timedelta:
+    """``"8"`` and ``"PT8S"`` are both eight seconds; pydantic alone refuses ``"8"``. Raises ValueError."""
     try:
         return timedelta(seconds=float(value))
     except (ValueError, OverflowError):
