@@ -23,7 +23,7 @@ PATIENCE = 60.0  # seconds a busy machine may take
 
 #: Everything that is built; what is not is not in the help.
 BUILT = {
-    "db": {"upgrade", "current"},
+    "db": {"upgrade", "current", "archive"},
     "cpo": {"add", "list"},
     "partner": {"add", "list", "show", "suspend", "resume", "remove", "endpoint"},
     "locations": {"import", "list"},
