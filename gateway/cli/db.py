@@ -56,6 +56,7 @@ def archive(
     file: Annotated[Path, typer.Argument(help="Where to write them, a JSON object a line; it is added to.")],
     older_than: Annotated[str, typer.Option(metavar="DURATION", help="Concluded so long ago: P90D, or seconds.")],
     data: Data = None,
+    json: Json = False,
 ) -> None:
     """Move old commands, with their callbacks and attempts, out of the database into a file.
 
@@ -76,7 +77,10 @@ def archive(
                 if not found:
                     break
                 after, moved = found[-1]["id"], moved + len(found)
-    say(f"{moved} commands were moved to {file}.")
+    if json:
+        tell_json({"moved": moved, "file": str(file)})
+    else:
+        say(f"{moved} commands were moved to {file}.")
 
 
 def _age(written: str) -> timedelta:

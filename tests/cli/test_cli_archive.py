@@ -92,7 +92,8 @@ def test_more_than_a_batch_goes_in_batches_and_the_file_is_added_to(
     file.write_text('{"id": 0}\n')
     for _ in range(210):
         there.indoors.start(there.partner, "no such location")
-    assert "210 commands" in operator.does("db", "archive", file, "--older-than", "P90D")
+    moved = {"moved": 210, "file": str(file)}
+    assert operator.sees("db", "archive", file, "--older-than", "P90D") == moved
     assert len(file.read_text().splitlines()) == 211
     assert "0 commands" in operator.does("db", "archive", file, "--older-than", "P90D")
 
