@@ -8,6 +8,7 @@ from gateway.api import cdrs, commands, health, sessions, tariffs, versions
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
+from gateway.api.direct import Answers, Direct
 from gateway.api.documents import document
 from gateway.api.edge import Edge
 from gateway.api.floodgate import Floodgate
@@ -33,12 +34,11 @@ def create_app(office: Office) -> ASGIApp:
             app.include_router(router)
     app.include_router(health.router())
     app.mount(PREFIX, operator_app(office))
-    app.add_exception_handler(OcpiError, _ocpi_error)
-    app.add_exception_handler(Unknown, _unknown)
-    app.add_exception_handler(NotJson, _not_json)
-    app.add_exception_handler(HTTPException, _http_error)
+    for problem, answer_to in _ANSWERS.items():
+        app.add_exception_handler(problem, answer_to)
     app.add_exception_handler(Exception, _failed)
-    return Edge(app)
+    endpoints = {path: endpoint for dialect in DIALECTS.values() for path, endpoint in commands.endpoints(dialect)}
+    return Edge(Direct(app, endpoints, _ANSWERS))
 
 
 def routers_of(dialect: Dialect) -> list[APIRouter]:
@@ -78,3 +78,11 @@ async def _http_error(_: Request, problem: Exception) -> Response:
     told = answer(code=StatusCode.CLIENT_ERROR, message=str(problem.detail), http=problem.status_code)
     told.headers.update(problem.headers or {})
     return told
+
+
+_ANSWERS: Answers = {
+    OcpiError: _ocpi_error,
+    Unknown: _unknown,
+    NotJson: _not_json,
+    HTTPException: _http_error,
+}

@@ -1,6 +1,6 @@
 """The Commands module's Receiver interface: ``POST …/commands/{COMMAND}`` (mod_commands §Receiver Interface)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from gateway.api import documents
 from gateway.api.answers import answer
 from gateway.api.bodies import read_json, told
 from gateway.api.callers import office_of, parties
+from gateway.api.direct import Endpoint
 from gateway.api.edge import ids_of
 from gateway.api.floodgate import Floodgate
 from gateway.asked import Asked, Refusal, Said, rejected
@@ -33,8 +34,6 @@ from ocpi.tokens import complete_token
 
 log = structlog.get_logger(__name__)
 
-_Endpoint = Callable[[Request], Awaitable[Response]]
-
 _TOO_MANY = Said(response=CommandResponseType.REJECTED, text="You are sending too many commands at once.")
 _UNREACHABLE = Said(
     response=CommandResponseType.REJECTED,
@@ -45,10 +44,10 @@ _UNREACHABLE = Said(
 
 def router_for(dialect: Dialect) -> APIRouter:
     """The commands that ``dialect`` has; one that it lacks has no route."""
-    router = APIRouter(prefix=f"/ocpi/cpo/{dialect.version}/commands", tags=["commands"])
+    router = APIRouter(tags=["commands"])
     for type_ in dialect.commands:
         router.add_api_route(
-            f"/{type_}",
+            _path(dialect, type_),
             _endpoint(dialect, type_),
             methods=["POST"],
             summary=f"{type_}: the answer says whether it is taken on; its result follows to response_url",
@@ -59,7 +58,17 @@ def router_for(dialect: Dialect) -> APIRouter:
     return router
 
 
-def _endpoint(dialect: Dialect, type_: CommandType) -> _Endpoint:
+def endpoints(dialect: Dialect) -> Iterator[tuple[str, Endpoint]]:
+    """The same, as ``Direct`` calls them."""
+    for type_ in dialect.commands:
+        yield _path(dialect, type_), _endpoint(dialect, type_)
+
+
+def _path(dialect: Dialect, type_: CommandType) -> str:
+    return f"/ocpi/cpo/{dialect.version}/commands/{type_}"
+
+
+def _endpoint(dialect: Dialect, type_: CommandType) -> Endpoint:
     async def receive(request: Request) -> Response:
         asked = await _read(request, dialect, type_)
         floodgate: Floodgate = request.app.state.floodgate
