@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     #: ISO 4217, of every Session.
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
+    #: How long a partner's token is still good when it has used its next one, or we were told that it has it.
+    token_grace: Seconds = timedelta(seconds=60)
+
     #: How often a process looks in the database for what is due.
     sweep_interval: SomeSeconds = timedelta(seconds=1)
     #: A command that was not moved on for this long is rung for again.

@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from gateway.api import cdrs, commands, health, sessions, tariffs, versions
+from gateway.api import health, versions
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
@@ -12,6 +12,7 @@ from gateway.api.direct import Answers, Direct
 from gateway.api.documents import document
 from gateway.api.edge import Edge
 from gateway.api.floodgate import Floodgate
+from gateway.api.modules import MODULES
 from gateway.api.operator import operator_app
 from gateway.api.operator_orders import PREFIX
 from gateway.office import Office
@@ -42,8 +43,7 @@ def create_app(office: Office) -> ASGIApp:
 
 
 def routers_of(dialect: Dialect) -> list[APIRouter]:
-    modules = (cdrs, commands, sessions, tariffs)
-    return [versions.details_router(dialect), *(module.router_for(dialect) for module in modules)]
+    return [versions.details_router(dialect), *(module.router_for(dialect) for module in MODULES)]
 
 
 def documents() -> dict[str, dict[str, object]]:

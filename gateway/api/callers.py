@@ -1,14 +1,19 @@
 """Callers: who sends a request, by its credentials token, and between which parties it travels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from gateway.domain.parties import Cpo, Parties, Partner, resolve
+from gateway.domain.lifecycle import PartnerState
+from gateway.domain.parties import Cpo, Credential, Parties, Partner, Scope, resolve
+from gateway.house import utc_now
 from gateway.office import Office
-from gateway.store import partners
-from ocpi.headers import read_routing, token_candidates
+from gateway.store import partner_tokens, partners
+from ocpi.headers import Party, Routing, read_routing, token_candidates
+from ocpi.status import OcpiError
 
 
 class Unknown(Exception):
@@ -21,24 +26,69 @@ def office_of(request: Request) -> Office:
     return found
 
 
-async def caller(request: Request) -> tuple[Partner, Sequence[Cpo]]:
-    """The connection that the token belongs to, and our own parties; raises Unknown."""
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who sends a request, and by which of its tokens it is known."""
+
+    partner: Partner
+    credential: Credential
+    cpos: Sequence[Cpo]
+    #: Of the parties that the connection declared: the one that the request names, or all when it names none.
+    declared: Sequence[Party] = ()
+
+    @property
+    def is_registered(self) -> bool:
+        return self.credential.scope is Scope.ACCESS and self.partner.state == PartnerState.ACTIVE
+
+
+async def caller(request: Request) -> Caller:
+    """Whoever the token belongs to, registered or about to be; raises Unknown."""
     office = office_of(request)
     candidates = token_candidates(request.headers.get("authorization"))
     if not candidates:
         raise Unknown
     hashes = [office.rules.secrets.token_hash(token) for token in candidates]
-    partner, cpos = await office.store.glance(_look_up, hashes)
-    if partner is None:
+    found = await office.store.glance(_look_up, hashes, _named(request.headers), utc_now())
+    if found is None:
         raise Unknown
-    return partner, cpos
+    return found
+
+
+async def registered(request: Request) -> Caller:
+    """A registered partner, by a token that is not for its registration (OCPI's A); raises Unknown."""
+    found = await caller(request)
+    if not found.is_registered:
+        raise Unknown
+    if not found.credential.used:
+        await _proven(office_of(request), found)
+    return found
 
 
 async def parties(request: Request) -> tuple[Partner, Parties]:
     """The connection and the two ends of a functional module's request; raises Unknown, InvalidParameters."""
-    partner, cpos = await caller(request)
-    return partner, resolve(partner, cpos, read_routing(request.headers))
+    found = await registered(request)
+    return found.partner, resolve(found.partner, found.cpos, read_routing(request.headers), found.declared)
 
 
-def _look_up(db: Connection, hashes: Sequence[str]) -> tuple[Partner | None, Sequence[Cpo]]:
-    return partners.by_token(db, hashes), partners.cpos(db)
+async def _proven(office: Office, found: Caller) -> None:
+    """The first use of a token shows that the partner has it: those before it are over soon."""
+    now = utc_now()
+    await office.store.note(
+        partner_tokens.used, found.partner.id, found.credential, now, now + office.rules.settings.token_grace
+    )
+
+
+def _named(headers: Mapping[str, str]) -> Party | None:
+    try:
+        return read_routing(headers).from_
+    except OcpiError:  # whoever needs it is told when it is read again
+        return Routing().from_
+
+
+def _look_up(db: Connection, hashes: Sequence[str], named: Party | None, now: datetime) -> Caller | None:
+    found = partner_tokens.holder(db, hashes, now)
+    if found is None:
+        return None
+    partner, credential = found
+    declared = [partner.party] if named == partner.party else partners.parties(db, partner.id, named)
+    return Caller(partner=partner, credential=credential, cpos=partners.cpos(db), declared=declared)

@@ -4,18 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.api.answers import answer
 from gateway.api.callers import caller, office_of
+from gateway.api.modules import MODULES
 from ocpi.dialect import Dialect
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import Envelope
-from ocpi.versions import Endpoint, InterfaceRole, ModuleID, Version, VersionDetails
-
-#: The modules that are served, and as what.
-MODULES = {
-    ModuleID.CDRS: InterfaceRole.SENDER,
-    ModuleID.COMMANDS: InterfaceRole.RECEIVER,
-    ModuleID.SESSIONS: InterfaceRole.SENDER,
-    ModuleID.TARIFFS: InterfaceRole.SENDER,
-}
+from ocpi.versions import Endpoint, Version, VersionDetails
 
 
 def versions_router() -> APIRouter:
@@ -35,11 +28,13 @@ def details_router(dialect: Dialect) -> APIRouter:
 
     @router.get(f"/{dialect.version}", response_model=Envelope[VersionDetails], name="version details")
     async def details(request: Request) -> Response:
-        await caller(request)
+        """What the caller may use: a token A opens nothing but the way to register."""
+        asking = await caller(request)
         root = office_of(request).rules.settings.public_url.rstrip("/")
         endpoints = tuple(
-            Endpoint(identifier=module, role=role, url=f"{root}/ocpi/cpo/{dialect.version}/{module}")
-            for module, role in MODULES.items()
+            Endpoint(identifier=module.identifier, role=module.role, url=f"{root}{module.path(dialect)}")
+            for module in MODULES
+            if module.is_shown_to(asking)
         )
         return answer(VersionDetails(version=dialect.version, endpoints=endpoints).wire())
 

@@ -18,7 +18,7 @@ from gateway.house import utc_now
 from gateway.keys import proven_secrets
 from gateway.outgoing.guard import UrlRefused, check_target, plain_host
 from gateway.secrets import Secrets
-from gateway.store import partners, pushes
+from gateway.store import partner_tokens, partners, pushes
 from ocpi.dialects import DIALECTS, NEWEST
 from ocpi.headers import Encoding, token_candidates
 
@@ -96,6 +96,7 @@ def add(
             state=PartnerState.ACTIVE,
             keep_pushing=keep_pushing,
             authorize_unknown=authorize_unknown,
+            open_parties=role is Role.HUB,
         )
         hashed = _unused(house.db, secrets, _token("--token-in", token_in))
         added = find(house.db, str(partners.add(house.db, new, hashed, utc_now())))
@@ -213,7 +214,7 @@ def _token(option: str, token: str) -> str:
 def _unused(db: Connection, secrets: Secrets, token: str) -> str:
     """The token's hash. A token that is another's in Base64, or the other way round, could mean either of them."""
     spellings = {token, base64.b64encode(token.encode()).decode(), *token_candidates(f"Token {token}")}
-    if partners.has_token(db, [secrets.token_hash(one) for one in spellings]):
+    if partner_tokens.known(db, [secrets.token_hash(one) for one in spellings]):
         raise Refused("This --token-in is in use, or was a removed partner's; make a new one.")
     return secrets.token_hash(token)
 

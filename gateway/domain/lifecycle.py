@@ -54,6 +54,8 @@ class SessionState(StrEnum):
 class PartnerState(StrEnum):
     """A connection; a removed one is kept for its history and lets nobody in."""
 
+    #: Its registration is under way: it reaches versions and credentials, and nothing else.
+    INVITED = "INVITED"
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     REMOVED = "REMOVED"
@@ -112,6 +114,7 @@ SESSION: Transitions[SessionState] = {
 UNFINISHED = frozenset({SessionState.RESERVATION, SessionState.PENDING, SessionState.ACTIVE})
 
 PARTNER: Transitions[PartnerState] = {
+    PartnerState.INVITED: frozenset({PartnerState.ACTIVE, PartnerState.REMOVED}),
     PartnerState.ACTIVE: frozenset({PartnerState.SUSPENDED, PartnerState.REMOVED}),
     PartnerState.SUSPENDED: frozenset({PartnerState.ACTIVE, PartnerState.REMOVED}),
     PartnerState.REMOVED: frozenset(),

@@ -1,10 +1,20 @@
 """Who is speaking for whom: the parties of a request, from its routing headers and what the connection is allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from ocpi.headers import Encoding, Party, Routing
 from ocpi.status import InvalidParameters
+
+
+class Scope(StrEnum):
+    """What a token of a partner's opens."""
+
+    #: OCPI's token A: versions and credentials, until the handshake is done.
+    REGISTRATION = "REGISTRATION"
+    ACCESS = "ACCESS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +23,9 @@ class Partner:
 
     id: int
     name: str
+    #: The one that it speaks for when it names none; without a name until it is registered.
     party: Party
-    #: EMSP, or HUB: then any from-party may be named, and identifies the eMSP.
+    #: EMSP, or HUB: then the from-party identifies the eMSP.
     role: str
     version: str
     token_out: str
@@ -27,10 +38,40 @@ class Partner:
     keep_pushing: bool = False
     #: It is asked about tokens that nobody here knows.
     authorize_unknown: bool = False
+    #: A hub's: any party may speak through it, also one that it has not told us of.
+    open_parties: bool = False
+    #: What its requests do not say of their parties is guessed.
+    lenient_routing: bool = False
+    #: It is called at URLs that end with a slash.
+    trailing_slash: bool = False
+    #: Where it was registered; None: it was added by hand.
+    versions_url: str | None = None
+    #: Those of the callback hosts that an operator named.
+    registered_hosts: tuple[str, ...] = ()
+    revision: int = 0
 
     @property
     def is_hub(self) -> bool:
         return self.role == "HUB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """The token by which a caller was known: what it opens, and whether it was shown before."""
+
+    hash: str
+    number: int
+    scope: Scope
+    used: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A party in a role (OCPI Role) that a partner speaks for."""
+
+    party: Party
+    role: str
+    business_details: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +91,25 @@ class Parties:
     cpo: Cpo
 
 
-def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing) -> Parties:
-    """The ends of a request; what the headers leave out is inferred where only one party can be meant."""
-    return Parties(emsp=_emsp(partner, routing.from_), cpo=_cpo(cpos, routing.to))
+def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Parties:
+    """The ends of a request; what the headers leave out is inferred where only one party can be meant.
+
+    ``declared``: of the parties that the connection speaks for, those that the from-headers may mean.
+    """
+    return Parties(emsp=_emsp(partner, routing.from_, declared), cpo=_cpo(cpos, routing.to))
 
 
-def _emsp(partner: Partner, named: Party | None) -> Party:
-    if named is None and partner.is_hub:
-        raise InvalidParameters("OCPI-from-country-code and OCPI-from-party-id are needed on a hub's connection")
-    if named is None or named == partner.party:
+def _emsp(partner: Partner, named: Party | None, declared: Collection[Party]) -> Party:
+    if named is None:
+        if partner.is_hub or (len(declared) > 1 and not partner.lenient_routing):
+            raise InvalidParameters("OCPI-from-country-code and OCPI-from-party-id are needed on this connection")
         return partner.party
-    if not partner.is_hub:
-        raise InvalidParameters("OCPI-from-party-id names a party that is not of this connection")
-    return named
+    if partner.is_hub and (partner.open_parties or named in declared):
+        return named
+    for one in declared:
+        if one == named:
+            return one
+    raise InvalidParameters("OCPI-from-party-id names a party that is not of this connection")
 
 
 def _cpo(cpos: Sequence[Cpo], named: Party | None) -> Cpo:

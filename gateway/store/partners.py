@@ -1,33 +1,26 @@
 """Partners and our own parties: every query about who may talk to whom."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from gateway.domain.lifecycle import PARTNER, PartnerState, before
-from gateway.domain.parties import Cpo, Partner
-from gateway.store.prepared import Prepared, Row, among
-from gateway.store.rows import cpo, partner
-from ocpi.headers import Encoding, Party
+from gateway.domain.parties import Cpo, Partner, Role, Scope
+from gateway.store import partner_tokens
+from gateway.store.partner_rows import read_partner, read_party
+from gateway.store.prepared import Prepared
+from gateway.store.rows import cpo, partner, partner_party
+from ocpi.headers import Party
 
-_BY_TOKEN = Prepared(select(partner).where(among(partner.c.token_in, "hashes"), partner.c.state == PartnerState.ACTIVE))
+_mine = select(partner_party).where(partner_party.c.partner == bindparam("partner_")).order_by(partner_party.c.id)
+_PARTIES = Prepared(_mine)
+_NAMED = Prepared(_mine.where(partner_party.c.key == bindparam("key_")))
 _CPOS = Prepared(select(cpo).order_by(cpo.c.id))
 
 
-def by_token(db: Connection, hashes: Sequence[str]) -> Partner | None:
-    """The active connection that one of these token hashes belongs to."""
-    row = _BY_TOKEN.first(db, {"hashes": list(hashes)})
-    return None if row is None else _partner(row)
-
-
-def has_token(db: Connection, hashes: Sequence[str]) -> bool:
-    """Whether one of these is, or ever was, the token of a connection: a removed one keeps its own."""
-    return db.execute(select(partner.c.id).where(partner.c.token_in.in_(hashes))).first() is not None
-
-
 def by_id(db: Connection, partner_id: int) -> Partner:
-    return _partner(db.execute(select(partner).where(partner.c.id == partner_id)).mappings().one())
+    return read_partner(db.execute(select(partner).where(partner.c.id == partner_id)).mappings().one())
 
 
 def by_name(db: Connection, name: str) -> Partner | None:
@@ -38,7 +31,7 @@ def by_name(db: Connection, name: str) -> Partner | None:
         .order_by(partner.c.id.desc())
     )
     row = db.execute(asked).mappings().first()
-    return None if row is None else _partner(row)
+    return None if row is None else read_partner(row)
 
 
 def called(db: Connection, which: str) -> Partner | None:
@@ -47,21 +40,29 @@ def called(db: Connection, which: str) -> Partner | None:
 
 
 def everyone(db: Connection) -> list[Partner]:
-    return [_partner(row) for row in db.execute(select(partner).order_by(partner.c.id)).mappings()]
+    return [read_partner(row) for row in db.execute(select(partner).order_by(partner.c.id)).mappings()]
 
 
-def add(db: Connection, one: Partner, token_in: str, now: datetime) -> int:
-    """A new connection; ``token_in`` is a hash, ``one.token_out`` is sealed, ``one.id`` is not looked at."""
+def add(db: Connection, one: Partner, token_in: str, now: datetime, scope: Scope = Scope.ACCESS) -> int:
+    """A new connection; ``token_in`` is a hash, ``one.token_out`` is sealed, ``one.id`` is not looked at.
+
+    An operator knows of one party; what the partner declares is put by ``declare``.
+    """
+    hosts = list(one.callback_hosts)
     row = {
         "name": one.name,
         "country_code": one.party.country_code,
         "party_id": one.party.party_id,
         "role": one.role,
         "version": one.version,
-        "token_in": token_in,
         "token_out": one.token_out,
         "token_out_encoding": one.encoding,
-        "callback_hosts": list(one.callback_hosts),
+        "callback_hosts": hosts,
+        "registered_hosts": hosts,
+        "open_parties": one.open_parties,
+        "lenient_routing": one.lenient_routing,
+        "trailing_slash": one.trailing_slash,
+        "versions_url": one.versions_url,
         "allow_unlock": one.allow_unlock,
         "lenient_token": one.lenient_token,
         "keep_pushing": one.keep_pushing,
@@ -69,7 +70,35 @@ def add(db: Connection, one: Partner, token_in: str, now: datetime) -> int:
         "state": one.state,
         "created_at": now,
     }
-    return int(db.execute(insert(partner).values(**row).returning(partner.c.id)).scalar_one())
+    added = int(db.execute(insert(partner).values(**row).returning(partner.c.id)).scalar_one())
+    partner_tokens.add(db, added, token_in, scope, now)
+    if one.party.party_id:
+        declare(db, added, [Role(party=one.party, role=one.role)])
+    return added
+
+
+def declare(db: Connection, partner_id: int, roles: Collection[Role]) -> None:
+    """These, and no others, are the parties that the connection speaks for."""
+    db.execute(delete(partner_party).where(partner_party.c.partner == partner_id))
+    for one in roles:
+        names = {"country_code": one.party.country_code, "party_id": one.party.party_id, "key": one.party.key}
+        row = names | {"partner": partner_id, "role": one.role, "business_details": one.business_details}
+        db.execute(insert(partner_party).values(**row))
+
+
+def parties(db: Connection, partner_id: int, named: Party | None = None) -> list[Party]:
+    """What the connection speaks for, each once: as it spells the one that is named, or all."""
+    asked = _PARTIES if named is None else _NAMED
+    values = {"partner_": partner_id} | ({} if named is None else {"key_": named.key})
+    return list(dict.fromkeys(read_party(row) for row in asked.all(db, values)))
+
+
+def roles(db: Connection, partner_id: int) -> list[Role]:
+    """What the connection declared, in its order."""
+    return [
+        Role(party=read_party(row), role=row["role"], business_details=row["business_details"])
+        for row in _PARTIES.all(db, {"partner_": partner_id})
+    ]
 
 
 def become(db: Connection, partner_id: int, wanted: PartnerState) -> bool:
@@ -84,30 +113,9 @@ def become(db: Connection, partner_id: int, wanted: PartnerState) -> bool:
 
 def cpos(db: Connection) -> list[Cpo]:
     """Our own parties, in the order in which they were added."""
-    return [
-        Cpo(id=row["id"], party=Party(row["country_code"], row["party_id"]), name=row["name"])
-        for row in _CPOS.all(db, {})
-    ]
+    return [Cpo(id=row["id"], party=read_party(row), name=row["name"]) for row in _CPOS.all(db, {})]
 
 
 def add_cpo(db: Connection, party: Party, name: str) -> int:
     row = {"country_code": party.country_code, "party_id": party.party_id, "key": party.key, "name": name}
     return int(db.execute(insert(cpo).values(**row).returning(cpo.c.id)).scalar_one())
-
-
-def _partner(row: Row) -> Partner:
-    return Partner(
-        id=row["id"],
-        name=row["name"],
-        party=Party(row["country_code"], row["party_id"]),
-        role=row["role"],
-        version=row["version"],
-        token_out=row["token_out"],
-        encoding=Encoding(row["token_out_encoding"]),
-        callback_hosts=tuple(row["callback_hosts"]),
-        allow_unlock=row["allow_unlock"],
-        lenient_token=row["lenient_token"],
-        keep_pushing=row["keep_pushing"],
-        authorize_unknown=row["authorize_unknown"],
-        state=row["state"],
-    )

@@ -97,27 +97,119 @@ class Partner(SQLModel, table=True):
 
     id: int | None = _id()
     name: str
+    #: The party that it speaks for when it names none; empty until it is registered.
     country_code: str = Field(max_length=2)
     party_id: str = Field(max_length=3)
+    #: EMSP or HUB; all that it declared is in ``partner_party``.
     role: str = Field(max_length=8)
     #: OCPI version in which we call them.
     version: str = Field(max_length=8)
-    #: HMAC of the token they send us.
-    token_in: str = Field(unique=True)
     #: The token we send them, sealed.
     token_out: str
+    #: The one before, sealed, until they have shown that they know of the exchange.
+    token_out_before: str | None = None
     token_out_encoding: str = Field(max_length=8)
+    #: Their versions endpoint; None: they were added by hand.
+    versions_url: str | None = Field(default=None, max_length=255)
     #: Hosts that a response_url of theirs may name; none: every one is refused.
     callback_hosts: list[str] = _json()
+    #: Those of them that an operator named; the others come from the handshake, and go with the next one.
+    registered_hosts: list[str] = _json()
+    #: A hub's: any party may speak through it, also one that it has not told us of.
+    open_parties: bool = False
     allow_unlock: bool = False
     #: Their Token objects may lack required fields.
     lenient_token: bool = False
+    #: Their requests may lack routing headers where several parties could be meant.
+    lenient_routing: bool = False
+    #: They are called at URLs that end with a slash.
+    trailing_slash: bool = False
     #: A Session or CDR that they could not be told is told again later, not only pulled.
     keep_pushing: bool = False
     #: They are asked about cards that no partner has told us of.
     authorize_unknown: bool = False
     state: str = _state(PartnerState.ACTIVE)
+    #: Counts handshakes: of two at the same time one is done.
+    revision: int = 0
+    registered_at: datetime | None = _at(optional=True)
     created_at: datetime = _at()
+
+
+class PartnerToken(SQLModel, table=True):
+    """A token that a partner may show us. While tokens are exchanged several are good; the older ones end when a newer
+    one was used. What is over is kept: no token is given to two.
+    """
+
+    __tablename__ = "partner_token"
+
+    #: HMAC of the token.
+    hash: str = Field(primary_key=True, max_length=64)
+    partner: int = _ref("partner.id", index=True)
+    #: The order in which a partner's were made.
+    number: int
+    #: ``gateway.domain.parties.Scope``.
+    scope: str = Field(max_length=12)
+    created_at: datetime = _at()
+    #: First shown where that proves that the partner has it.
+    used_at: datetime | None = _at(optional=True)
+    #: From then on it opens nothing.
+    expires_at: datetime | None = _at(optional=True)
+
+
+class PartnerParty(SQLModel, table=True):
+    """A party in a role that a partner speaks for: what its credentials declare."""
+
+    __tablename__ = "partner_party"
+    __table_args__ = (UniqueConstraint("partner", "key", "role"),)
+
+    id: int | None = _id()
+    partner: int = _ref("partner.id")
+    country_code: str = Field(max_length=2)
+    party_id: str = Field(max_length=3)
+    key: str = Field(max_length=8)
+    #: OCPI Role.
+    role: str = Field(max_length=8)
+    #: OCPI BusinessDetails; None: an operator added the party.
+    business_details: dict[str, Any] | None = _json(optional=True)
+
+
+class ClientInfo(SQLModel, table=True):
+    """A party behind a hub, as the hub tells of it (mod_hub_client_info)."""
+
+    __tablename__ = "client_info"
+    __table_args__ = (UniqueConstraint("partner", "key", "role"),)
+
+    id: int | None = _id()
+    #: The hub.
+    partner: int = _ref("partner.id")
+    country_code: str = Field(max_length=2)
+    party_id: str = Field(max_length=3)
+    key: str = Field(max_length=8)
+    #: OCPI Role and ConnectionStatus.
+    role: str = Field(max_length=8)
+    status: str = Field(max_length=12)
+    last_updated: datetime = _at()
+
+
+class TokenSync(SQLModel, table=True):
+    """Where the pull of a partner's tokens stands (mod_tokens §Pull)."""
+
+    __tablename__ = "token_sync"
+    __table_args__ = (Index("token_sync_due", "due_at", sqlite_where=_has("due_at"), postgresql_where=_has("due_at")),)
+
+    partner: int = Field(sa_column=Column(_BIG, ForeignKey("partner.id"), primary_key=True, autoincrement=False))
+    #: The page to be read next, where the last one said that there are more; None: from the beginning.
+    page: str | None = None
+    #: When the pull that goes on began, and since when what it reads was changed (None: everything).
+    began_at: datetime | None = _at(optional=True)
+    since: datetime | None = _at(optional=True)
+    #: When the last pull that was completed began.
+    synced_at: datetime | None = _at(optional=True)
+    #: When the sweeper pulls next; None: only when an operator says so.
+    due_at: datetime | None = _at(optional=True)
+    taken: int = 0
+    skipped: int = 0
+    error: str = ""
 
 
 class PartnerEndpoint(SQLModel, table=True):

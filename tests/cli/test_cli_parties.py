@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.house import utc_now
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import endpoints, partners
+from gateway.store import endpoints, partner_tokens
 from tests.cli.conftest import Operator, application
 
 PARTNER = ("partner", "add", "--name", "Emsp", "--country", "DE", "--party", "EMS")
@@ -71,7 +72,7 @@ def test_a_partner_is_told_with_everything_but_its_tokens(operator: Operator) ->
 def test_a_partners_tokens_are_kept_hashed_and_sealed(operator: Operator) -> None:
     operator.does(*PARTNER, *TOKENS)
     secrets = open_secrets(Settings(data_dir=operator.data))
-    found = operator.database(lambda db: partners.by_token(db, [secrets.token_hash("we-hear")]))
+    found, _ = operator.database(lambda db: partner_tokens.holder(db, [secrets.token_hash("we-hear")], utc_now()))
     assert secrets.open(found.token_out) == "we-say"
     assert b"we-hear" not in (operator.data / "gateway.db").read_bytes()
 

@@ -25,7 +25,7 @@ BEGINNINGS = {
     "callback": {"DUE"},
     "reservation": {"PENDING"},
     "session": {"RESERVATION", "PENDING"},
-    "partner": {"ACTIVE"},
+    "partner": {"INVITED", "ACTIVE"},
 }
 ENDS = {
     "command": {"CONCLUDED"},

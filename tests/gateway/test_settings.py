@@ -36,6 +36,7 @@ GIVEN = {
     "authorization_memory": ("0", timedelta(0)),
     "heartbeat_interval": ("60", 60),
     "currency": ("SEK", "SEK"),
+    "token_grace": ("5", timedelta(seconds=5)),
     "sweep_interval": (".25", timedelta(seconds=0.25)),
     "ring_again": ("4", timedelta(seconds=4)),
     "secret_key": ("a long secret", SecretStr("a long secret")),

@@ -196,7 +196,9 @@ async def test_a_raw_token_that_is_base64_by_chance_is_known_in_both_ways(gatewa
     raw = base64.b64encode(f"by chance {uuid.uuid4()}".encode()).decode()
     with gateway.database() as db:
         hashed = gateway._secrets.token_hash(raw)
-        db.execute(update(rows.partner).where(rows.partner.c.id == emsp.partner_id).values(token_in=hashed))
+        db.execute(
+            update(rows.partner_token).where(rows.partner_token.c.partner == emsp.partner_id).values(hash=hashed)
+        )
     for header in (f"Token {raw}", f"Token {base64.b64encode(raw.encode()).decode()}"):
         assert (await emsp.ask("GET", "/ocpi/versions", Authorization=header)).code == 1000
     decoded = base64.b64decode(raw).decode().replace(" ", "-")

@@ -15,11 +15,13 @@ from sqlmodel import SQLModel
 
 from gateway import charging
 from gateway.domain.metering import energy
+from gateway.domain.parties import Role, Scope
 from gateway.house import Rules
 from gateway.secrets import Secrets
 from gateway.settings import Settings
-from gateway.store import rows, schema, transactions
+from gateway.store import partner_tokens, partners, rows, schema, transactions
 from gateway.store.engine import open_engine
+from ocpi.headers import Party
 from ocpp_bridge.events import Phase, Reading, TransactionChanged
 
 UPGRADE = (
@@ -89,6 +91,23 @@ def test_what_a_gateway_was_doing_goes_on_after_an_upgrade(engine: Engine) -> No
 
 
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_partners_that_were_added_by_hand_go_on_as_before_an_upgrade(engine: Engine) -> None:
+    with engine.begin() as db:
+        command.upgrade(schema._config(db), "0001")
+        _a_running_charge(db)
+        db.execute(text("UPDATE partner SET role = 'HUB', callback_hosts = '[\"hub.example\"]'"))
+    schema.upgrade(engine)
+    with engine.begin() as db:
+        found = partner_tokens.holder(db, ["in", "in"], WHEN)
+        assert found is not None
+        one, credential = found
+        assert (one.party, one.role, one.open_parties) == (Party("DE", "ONE"), "HUB", True)
+        assert one.callback_hosts == one.registered_hosts == ("hub.example",)
+        assert (credential.scope, credential.used) == (Scope.ACCESS, False)
+        assert partners.roles(db, one.id) == [Role(party=Party("DE", "ONE"), role="HUB")]
+        assert partner_tokens.holder(db, ["another"], WHEN) is None
 
 
 def _a_running_charge(db: Connection) -> None:

@@ -198,6 +198,7 @@ class Gateway:
             "allow_unlock": True,
             "lenient_token": False,
             "state": "ACTIVE",
+            "open_parties": True,
         } | changes
         with self.database() as db:
             partner_id = partners.add(db, Partner(**given), self._secrets.token_hash(token_in), datetime.now(UTC))

@@ -79,6 +79,7 @@ class Indoors:
             "allow_unlock": True,
             "lenient_token": False,
             "state": "ACTIVE",
+            "open_parties": True,
         } | changes
         with self.db() as db:
             made = partners.add(db, Partner(**given), SECRETS.token_hash(secrets.token_hex(8)), self.now)

@@ -82,7 +82,8 @@ class Operators:
     def _never_told(self) -> Iterator[str]:
         yield from (self.token, *self.secrets)
         for row in self.gateway.rows("partner"):
-            yield from (row["token_in"], row["token_out"])
+            yield row["token_out"]
+        yield from (row["hash"] for row in self.gateway.rows("partner_token"))
         yield from (row["password"] for row in self.gateway.rows("station") if row["password"])
 
 

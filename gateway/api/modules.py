@@ -1,0 +1,39 @@
+"""The modules that are served, as one table: routes, version details and documents are read off it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from gateway.api import cdrs, commands, sessions, tariffs
+from gateway.api.callers import Caller
+from ocpi.dialect import Dialect
+from ocpi.versions import InterfaceRole, ModuleID
+
+
+def _registered(caller: Caller) -> bool:
+    return caller.is_registered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """One side of a module of ours."""
+
+    identifier: ModuleID
+    role: InterfaceRole
+    router_for: Callable[[Dialect], APIRouter]
+    #: Where it is, below ``/ocpi/``.
+    place: str = "cpo/{version}/{identifier}"
+    #: To whom it is shown in version details.
+    is_shown_to: Callable[[Caller], bool] = _registered
+
+    def path(self, dialect: Dialect) -> str:
+        return f"/ocpi/{self.place.format(version=dialect.version, identifier=self.identifier)}"
+
+
+MODULES = (
+    Module(identifier=ModuleID.CDRS, role=InterfaceRole.SENDER, router_for=cdrs.router_for),
+    Module(identifier=ModuleID.COMMANDS, role=InterfaceRole.RECEIVER, router_for=commands.router_for),
+    Module(identifier=ModuleID.SESSIONS, role=InterfaceRole.SENDER, router_for=sessions.router_for),
+    Module(identifier=ModuleID.TARIFFS, role=InterfaceRole.SENDER, router_for=tariffs.router_for),
+)
