@@ -20,6 +20,9 @@ from ocpi.types import DisplayText
 
 log = structlog.get_logger(__name__)
 
+#: What is written down of a partner that was removed after it had asked.
+_GONE = Posted(http_status=None, body=b"", error="The partner was removed.", milliseconds=0)
+
 
 async def deliver(office: Office, taken: Taken | None = None) -> None:
     """POST what was taken, else all that is due, each on its own; what fails is due again after its pause."""
@@ -39,7 +42,7 @@ async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
         left = min(until, due.expires_at) - at
         if left <= timedelta(0):  # it was held up: it is due again soon, or the promised time is over
             return
-        posted = await _post(office, due, ids, left)
+        posted = _GONE if due.is_removed else await _post(office, due, ids, left)
         attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.note(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:
@@ -67,7 +70,7 @@ def judge(
 ) -> Attempt:
     """What an attempt means for its callback: delivered, refused for good, or worth another try while there is time."""
     code = ocpi_status(posted.body)
-    state = _STATE[heard(posted.http_status, code)]
+    state = CallbackState.ABANDONED if due.is_removed else _STATE[heard(posted.http_status, code)]
     pause = pauses[min(due.attempts, len(pauses) - 1)] if pauses else None
     if state is CallbackState.DUE and (pause is None or due.attempts >= len(pauses) or now + pause >= due.expires_at):
         state = CallbackState.ABANDONED

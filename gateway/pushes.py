@@ -174,10 +174,11 @@ async def _send(office: Office, due: Due, method: str, body: Wire | None, below:
     if limit <= timedelta(0):  # this process was held up, and another may be about to say it
         return Posted(http_status=None, body=b"", error="There was no time left to say it.", milliseconds=0)
     line = Line(
-        url=due.url.rstrip("/") if below else due.url,
+        url=due.url,
         token_out=due.token_out,
         encoding=Encoding(due.encoding),
         routing=Routing(to=Party(*due.to_party), from_=Party(*due.from_party)),
+        trailing_slash=due.trailing_slash,
     )
     return await call(office, line, method, body, limit, below=below)
 

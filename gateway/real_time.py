@@ -139,10 +139,11 @@ async def _post(office: Office, who: Candidate, site: Site | None) -> Posted:
         sentence = "It has no Tokens module that can be asked."
         return Posted(http_status=None, body=b"", error=sentence, milliseconds=0)
     line = Line(
-        url=who.url.rstrip("/"),
+        url=who.url,
         token_out=who.partner.token_out,
         encoding=who.partner.encoding,
         routing=Routing(to=who.party, from_=site.cpo_party if site else None),
+        trailing_slash=who.partner.trailing_slash,
     )
     # All that we know of the place: the eMSP has no reason to ask for more (2002).
     body = site.location.wire() if site else None

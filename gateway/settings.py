@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ocpi.versions import ModuleID
+
 _DURATION = TypeAdapter(timedelta)
 #: What may stand in an Authorization header (RFC 6750 §2.1), and is too long to be guessed.
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
@@ -138,6 +140,16 @@ class Settings(BaseSettings):
     #: ISO 4217, of every Session.
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
+    #: About how often all partners' tokens are pulled, beside what they push; 0: only when an operator says so.
+    token_pull_interval: Seconds = timedelta(0)
+    #: How long a partner's versions and details may take in a handshake, while its own request waits.
+    registration_timeout: SomeSeconds = timedelta(seconds=20)
+    #: OCPI modules that a partner must offer, or its registration is refused (3003); credentials always.
+    expected_modules: Annotated[tuple[ModuleID, ...], NoDecode] = ()
+    #: How long an invitation is good.
+    invitation_lasts: SomeSeconds = timedelta(days=7)
+    #: How long after a registration its token A may be used once more: the answer with the new one may have been lost.
+    registration_grace: Seconds = timedelta(minutes=10)
     #: How long a partner's token is still good when it has used its next one, or we were told that it has it.
     token_grace: Seconds = timedelta(seconds=60)
 
@@ -155,10 +167,10 @@ class Settings(BaseSettings):
     #: Lines below it are not written.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("callback_pauses", mode="before")
+    @field_validator("callback_pauses", "expected_modules", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,11 +1,13 @@
 """Versions (version_information_endpoint): which versions a platform speaks, and where each module of one is."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ocpi.types import Model, OneOrMore, Text64, Url
+
+M = TypeVar("M", bound=Model)
 
 
 class InterfaceRole(StrEnum):
@@ -56,3 +58,33 @@ class VersionDetails(Model):
             if endpoint.identifier == module and (endpoint.role == role or module is ModuleID.CREDENTIALS):
                 return endpoint.url
         return None
+
+
+def read_versions(data: Any) -> tuple[Version, ...]:
+    """A peer's versions, those that cannot be read left out: it may be newer than we are."""
+    return _readable(Version, data if isinstance(data, list) else [data])
+
+
+def read_endpoints(data: Any) -> tuple[Endpoint, ...]:
+    """The endpoints in a peer's version details, those that cannot be read left out.
+
+    The role of credentials has no meaning, and older peers give none.
+    """
+    told = data.get("endpoints") if isinstance(data, dict) else None
+    given = [one for one in told or () if isinstance(one, dict)] if isinstance(told, list) else []
+    sender = {"role": InterfaceRole.SENDER}
+    return _readable(Endpoint, [one | sender if _is_credentials(one) else one for one in given])
+
+
+def _is_credentials(one: dict[str, Any]) -> bool:
+    return one.get("identifier") == ModuleID.CREDENTIALS
+
+
+def _readable(model: type[M], given: list[Any]) -> tuple[M, ...]:
+    found = []
+    for one in given:
+        try:
+            found.append(model.model_validate(one))
+        except ValidationError:
+            continue
+    return tuple(found)

@@ -5,6 +5,7 @@ import asyncio
 import uvicorn
 
 from gateway.api.app import create_app
+from gateway.public_url import keep_public_url
 from gateway.settings import Settings
 from workers.door import Door
 from workers.footing import place
@@ -17,6 +18,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         settings = settings.model_copy(update={"public_url": f"http://{place(host, port)}"})
     prepare(settings, "api")
     claim(host, port)
+    keep_public_url(settings)
     run(lambda told: _serve(settings, host, port, told))
 
 

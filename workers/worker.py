@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from workers.batching import BatchingWorker
 from workers.jobs import Here
 from workers.process import prepare, settle_memory
+from workers.puller import pull_for_ever
 from workers.sweeper import sweep_for_ever
 from workers.valkey import redis_url
 
@@ -80,9 +81,11 @@ class _Home:
     async def _open(self) -> None:
         Here.office, Here.loop = Office.open(self._settings, self._url), self._loop
         self._sweeping = asyncio.create_task(sweep_for_ever(Here.office))
+        self._pulling = asyncio.create_task(pull_for_ever(Here.office))
 
     async def _close(self) -> None:
         self._sweeping.cancel()
+        self._pulling.cancel()
         last = [asyncio.wrap_future(one) for one in list(Here.posting)]
         if last:
             await asyncio.wait(last, timeout=GRACE)

@@ -1,10 +1,9 @@
-"""Bodies of requests: JSON read once, and what is wrong with it told without its values."""
+"""Bodies of requests: JSON, read once."""
 
 from typing import Any
 
 import orjson
 from fastapi import Request
-from pydantic import ValidationError
 
 from ocpi.status import InvalidParameters
 
@@ -32,8 +31,3 @@ async def read_json(request: Request) -> Any:
     except orjson.JSONEncodeError:
         raise InvalidParameters("The body is nested too deeply") from None
     return body
-
-
-def told(wrong: ValidationError) -> str:
-    """Which fields, and what is the matter with them; never their values."""
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in wrong.errors()[:5])

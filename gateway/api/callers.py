@@ -59,8 +59,7 @@ async def registered(request: Request) -> Caller:
     found = await caller(request)
     if not found.is_registered:
         raise Unknown
-    if not found.credential.used:
-        await _proven(office_of(request), found)
+    await proven(request, found)
     return found
 
 
@@ -70,12 +69,15 @@ async def parties(request: Request) -> tuple[Partner, Parties]:
     return found.partner, resolve(found.partner, found.cpos, read_routing(request.headers), found.declared)
 
 
-async def _proven(office: Office, found: Caller) -> None:
-    """The first use of a token shows that the partner has it: those before it are over soon."""
-    now = utc_now()
-    await office.store.note(
-        partner_tokens.used, found.partner.id, found.credential, now, now + office.rules.settings.token_grace
-    )
+async def proven(request: Request, found: Caller) -> None:
+    """The first use of a token shows that the partner has it, and has taken ours: those before it are over soon.
+
+    Versions and details prove nothing: they are read in the middle of an exchange.
+    """
+    if not found.credential.used:
+        office, now = office_of(request), utc_now()
+        until = now + office.rules.settings.token_grace
+        await office.store.note(partner_tokens.used, found.partner.id, found.credential, now, until)
 
 
 def _named(headers: Mapping[str, str]) -> Party | None:

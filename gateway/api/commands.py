@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from gateway import commands
 from gateway.api import documents
 from gateway.api.answers import answer
-from gateway.api.bodies import read_json, told
+from gateway.api.bodies import read_json
 from gateway.api.callers import office_of, parties
 from gateway.api.direct import Endpoint
 from gateway.api.edge import ids_of
@@ -31,6 +31,7 @@ from ocpi.envelope import Envelope
 from ocpi.headers import REQUEST_ID, Party
 from ocpi.status import InvalidParameters, StatusCode
 from ocpi.tokens import complete_token
+from ocpi.wrong import told
 
 log = structlog.get_logger(__name__)
 

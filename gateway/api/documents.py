@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from ocpi.charging_preferences import ChargingPreferences
 from ocpi.commands import CommandResult
+from ocpi.credentials import Credentials
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
 from ocpi.headers import CORRELATION_ID, REQUEST_ID
@@ -18,6 +19,11 @@ _REF = "#/components/schemas/{model}"
 _ERROR = {"application/json": {"schema": {"$ref": _REF.format(model="Envelope")}}}
 _MESSAGE_IDS = (REQUEST_ID, CORRELATION_ID)
 _ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
+
+_REFUSED = {
+    "404": "There is no such object",
+    "405": "Not for a caller that is registered, or not for one that is not",
+}
 
 _DATE_FROM = {"name": "date_from", "in": "query", "schema": {"type": "string", "format": "date-time"}}
 _PAGE = [
@@ -43,6 +49,26 @@ def command(model: type[Model]) -> dict[str, Any]:
     }
 
 
+def taking(model: type[Model]) -> dict[str, Any]:
+    """What a route says of its body."""
+    return {"requestBody": _content(model) | {"required": True}}
+
+
+def refusing(*statuses: str, **more: Any) -> dict[str, Any]:
+    """What a route says of answers that are HTTP's."""
+    return more | {"responses": {status: {"description": _REFUSED[status], "content": _ERROR} for status in statuses}}
+
+
+def of_token(model: type[Model] | None = None) -> dict[str, Any]:
+    """What a route says of one Token: its place, and for a change its body."""
+    parts = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in ("country_code", "party_id", "token_uid")
+    ]
+    kind = {"name": "type", "in": "query", "schema": {"$ref": _REF.format(model="TokenType"), "default": "RFID"}}
+    return refusing("404", parameters=[*parts, kind], **(taking(model) if model is not None else {}))
+
+
 def of_session(model: type[Model]) -> dict[str, Any]:
     """What a route below a Session says of its path and its body, and of an answer that is HTTP's."""
     return {
@@ -56,7 +82,14 @@ def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
     routes = [route for router in routers for route in router.routes]
     made = get_openapi(title="OCPI commands gateway", version=dialect.version, routes=routes)
-    told: list[type[Model]] = [*dialect.commands.values(), ChargingPreferences, CommandResult, Envelope]
+    told: list[type[Model]] = [
+        *dialect.commands.values(),
+        ChargingPreferences,
+        CommandResult,
+        Credentials,
+        dialect.token,
+        Envelope,
+    ]
     _, bodies = models_json_schema([(model, "validation") for model in told], ref_template=_REF)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= {name: schema for name, schema in bodies["$defs"].items() if name not in schemas}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from gateway.api import cdrs, commands, sessions, tariffs
+from gateway.api import cdrs, commands, credentials, sessions, tariffs, tokens
 from gateway.api.callers import Caller
 from ocpi.dialect import Dialect
 from ocpi.versions import InterfaceRole, ModuleID
@@ -13,6 +13,10 @@ from ocpi.versions import InterfaceRole, ModuleID
 
 def _registered(caller: Caller) -> bool:
     return caller.is_registered
+
+
+def _everybody(_: Caller) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,16 @@ class Module:
 
 
 MODULES = (
+    Module(
+        identifier=ModuleID.CREDENTIALS,
+        role=InterfaceRole.SENDER,  # which has no meaning here (note of 2.2.1-d2)
+        router_for=credentials.router_for,
+        place="{version}/{identifier}",
+        is_shown_to=_everybody,
+    ),
     Module(identifier=ModuleID.CDRS, role=InterfaceRole.SENDER, router_for=cdrs.router_for),
     Module(identifier=ModuleID.COMMANDS, role=InterfaceRole.RECEIVER, router_for=commands.router_for),
     Module(identifier=ModuleID.SESSIONS, role=InterfaceRole.SENDER, router_for=sessions.router_for),
     Module(identifier=ModuleID.TARIFFS, role=InterfaceRole.SENDER, router_for=tariffs.router_for),
+    Module(identifier=ModuleID.TOKENS, role=InterfaceRole.RECEIVER, router_for=tokens.router_for),
 )

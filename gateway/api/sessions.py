@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.api import documents
 from gateway.api.answers import answer, failure
-from gateway.api.bodies import read_json, told
+from gateway.api.bodies import read_json
 from gateway.api.callers import office_of, parties
 from gateway.api.pages import asked_page, page_of
 from gateway.charging_preferences import is_capable
@@ -16,6 +16,7 @@ from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
 from ocpi.headers import read_routing
 from ocpi.status import InvalidParameters
+from ocpi.wrong import told
 
 
 def router_for(dialect: Dialect) -> APIRouter:

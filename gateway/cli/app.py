@@ -4,7 +4,23 @@ from collections.abc import Mapping
 
 import typer
 
-from gateway.cli import cdrs, commands, cpo, db, locations, partner, reservations, simulate, stations, tariffs
+from gateway.cli import (
+    cdrs,
+    commands,
+    cpo,
+    db,
+    locations,
+    partner,
+    partner_settings,
+    registration,
+    reservations,
+    simulate,
+    stations,
+    tariffs,
+)
+
+#: Of these, each file brings a few of the noun's verbs.
+PARTNER = (partner.app, partner_settings.app, registration.app)
 
 NOUNS: Mapping[str, typer.Typer] = {
     "db": db.app,
@@ -21,5 +37,7 @@ NOUNS: Mapping[str, typer.Typer] = {
 
 
 def add_to(app: typer.Typer) -> None:
+    for more in PARTNER[1:]:
+        partner.app.registered_commands += more.registered_commands
     for name, noun in NOUNS.items():
         app.add_typer(noun, name=name)

@@ -1,29 +1,18 @@
 """Endpoints as operators write them: where a partner is called for which module."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
 from gateway.cli.opening import Refused
+from gateway.domain.called import CALLED
 from gateway.outgoing.guard import UrlRefused, check_url, plain_host
 from gateway.store import endpoints
-from ocpi.versions import InterfaceRole, ModuleID
-
-#: The modules in which we call partners, and what they are there.
-MODULES: Mapping[str, InterfaceRole] = MappingProxyType(
-    {
-        ModuleID.SESSIONS: InterfaceRole.RECEIVER,
-        ModuleID.CDRS: InterfaceRole.RECEIVER,
-        ModuleID.TOKENS: InterfaceRole.SENDER,
-        ModuleID.LOCATIONS: InterfaceRole.RECEIVER,
-    }
-)
 
 
 def read_module(module: str) -> str:
-    if module not in MODULES:
-        raise Refused(f"There is no endpoint {module!r} to call; there are {', '.join(MODULES)}.")
+    if module not in CALLED:
+        raise Refused(f"There is no endpoint {module!r} to call; there are {', '.join(CALLED)}.")
     return module
 
 
@@ -52,14 +41,8 @@ def read_endpoints(given: Iterable[str], *, allow_private: bool) -> dict[str, st
 
 
 def put(db: Connection, partner: int, module: str, url: str) -> None:
-    endpoints.put(db, partner, module, MODULES[module], url)
+    endpoints.put(db, partner, module, CALLED[module], url)
 
 
 def remove(db: Connection, partner: int, module: str) -> bool:
-    return endpoints.remove(db, partner, module, MODULES[module])
-
-
-def of_partner(db: Connection, partner: int) -> dict[str, str]:
-    """``{module: URL}``, in the table's order."""
-    known = {(one["identifier"], one["role"]): one["url"] for one in endpoints.of_partner(db, partner)}
-    return {str(module): known[module, role] for module, role in MODULES.items() if (module, role) in known}
+    return endpoints.remove(db, partner, module, CALLED[module])

@@ -1,10 +1,11 @@
 """What every operator's command does first: find the settings and the database, and say in a sentence what is wrong."""
 
-from collections.abc import Callable, Collection, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from alembic.util import CommandError
@@ -12,10 +13,18 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from gateway.domain.imported import Unimportable
+from gateway.keys import proven_secrets
+from gateway.office import Office
+from gateway.public_url import with_public_url
+from gateway.registering import NotDone
 from gateway.secrets import WrongKey
 from gateway.settings import Settings, SettingsProblem, read_settings
 from gateway.store import schema
 from gateway.store.engine import open_engine, turn
+from gateway.token_sync import NotPulled
+from ocpi.status import OcpiError
+
+T = TypeVar("T")
 
 Data = Annotated[
     Path | None,
@@ -53,6 +62,23 @@ def reading(data: Path | None) -> Iterator[House]:
     """The same for looking only: it never waits for a running gateway's writers."""
     with _opened(data) as (settings, engine), engine.execution_options(reads_only=True).begin() as db:
         yield House(settings=settings, db=db)
+
+
+def outgoing(data: Path | None, work: Callable[[Office], Awaitable[T]]) -> T:
+    """What has to call partners; whether a gateway runs does not matter, and its queue is not needed."""
+    with writing(data) as house:
+        proven_secrets(house.settings, house.db)
+        settings = with_public_url(house.settings)
+
+    async def run() -> T:
+        office = Office.open(settings, settings.redis_url or f"unix://{settings.data_dir.absolute()}/none")
+        try:
+            return await work(office)
+        finally:
+            await office.close()
+
+    with told():
+        return asyncio.run(run())
 
 
 @contextmanager
@@ -114,7 +140,7 @@ def _engine(settings: Settings) -> Engine:
 
 def _sentence(problem: BaseException) -> str | None:
     match problem:
-        case Refused() | SettingsProblem() | WrongKey():
+        case Refused() | SettingsProblem() | WrongKey() | NotDone() | NotPulled() | OcpiError():
             return str(problem)
         case Unimportable():
             return "\n".join(["Nothing was imported:", *(f"  {line}" for line in problem.problems)])

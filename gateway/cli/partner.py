@@ -8,17 +8,19 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from gateway import shown_partner
 from gateway.cli import endpoints
 from gateway.cli.opening import Data, Json, Refused, one_of, reading, writing
 from gateway.cli.parties import Country, PartyId, read_name, read_party
-from gateway.cli.printing import remark, say, tell_facts, tell_json, tell_table
+from gateway.cli.printing import moment, remark, say, tell_facts, tell_json, tell_table
+from gateway.domain.called import CALLED
 from gateway.domain.lifecycle import PartnerState
-from gateway.domain.parties import Partner
+from gateway.domain.parties import Partner, Scope
 from gateway.house import utc_now
 from gateway.keys import proven_secrets
 from gateway.outgoing.guard import UrlRefused, check_target, plain_host
 from gateway.secrets import Secrets
-from gateway.store import partner_tokens, partners, pushes
+from gateway.store import partner_tokens, partners
 from ocpi.dialects import DIALECTS, NEWEST
 from ocpi.headers import Encoding, token_candidates
 
@@ -26,7 +28,7 @@ app = typer.Typer(help="Partners: the eMSPs and hubs that may send us commands."
 
 NO_HOSTS = "No --callback-host: every response_url of theirs will be refused, and so every command."
 
-_MODULES = ", ".join(endpoints.MODULES)
+_MODULES = ", ".join(CALLED)
 _ENDPOINT = "Where they are called for a module, without ids: https, and http only with private callbacks allowed."
 
 Which = Annotated[str, typer.Argument(metavar="PARTNER", help="Its name or its id.")]
@@ -84,13 +86,13 @@ def add(
         secrets = proven_secrets(house.settings, house.db)
         new = Partner(
             id=0,
-            name=_free_name(house.db, read_name(name)),
+            name=free_name(house.db, read_name(name)),
             party=read_party(country, party),
             role=role,
             version=version,
             token_out=secrets.seal(_token("--token-out", token_out)),
             encoding=Encoding.RAW if raw_token else Encoding.BASE64,
-            callback_hosts=tuple(dict.fromkeys(map(_host, callback_host or ()))),
+            callback_hosts=tuple(dict.fromkeys(map(read_host, callback_host or ()))),
             allow_unlock=allow_unlock,
             lenient_token=lenient_token,
             state=PartnerState.ACTIVE,
@@ -102,7 +104,7 @@ def add(
         added = find(house.db, str(partners.add(house.db, new, hashed, utc_now())))
         for module, url in places.items():
             endpoints.put(house.db, added.id, module, url)
-        told = _told(house.db, added)
+        told = shown_partner.partner(house.db, added)
     if json:
         tell_json(told)
     else:
@@ -116,13 +118,23 @@ def list_(data: Data = None, json: Json = False) -> None:
     """List the partners, removed ones too."""
     with reading(data) as house:
         found = partners.everyone(house.db)
-        told = [_told(house.db, one) for one in found]
+        told = [shown_partner.partner(house.db, one) for one in found]
     if json:
         tell_json(told)
         return
     columns = ("Id", "Name", "Party", "Role", "OCPI", "State", "Callback hosts", "Unlock")
     rows = [
-        (p.id, p.name, p.party, p.role, p.version, p.state, ", ".join(p.callback_hosts), p.allow_unlock) for p in found
+        (
+            p.id,
+            p.name,
+            p.party if p.party.party_id else "",
+            p.role,
+            p.version,
+            p.state,
+            ", ".join(p.callback_hosts),
+            p.allow_unlock,
+        )
+        for p in found
     ]
     tell_table(columns, rows, "There is no partner yet; add one with partner add.")
 
@@ -132,14 +144,27 @@ def show(which: Which, data: Data = None, json: Json = False) -> None:
     """Show a partner; its tokens are not shown to anybody."""
     with reading(data) as house:
         found = find(house.db, which)
-        told = _told(house.db, found)
+        told = shown_partner.whole_partner(house.db, found, utc_now())
     if json:
         tell_json(told)
         return
     hosts = ", ".join(found.callback_hosts) or "none: every response_url of theirs is refused"
     places = {f"endpoint_{module}": url for module, url in told.pop("endpoints").items()}
-    facts = told | {"callback_hosts": hosts} | places
+    forgiven = {f"tolerates_{what}": how for what, how in told.pop("tolerance").items()}
+    parties = ", ".join(f"{one['country_code']}*{one['party_id']} {one['role']}" for one in told.pop("parties"))
+    tokens = [_token_line(one) for one in told.pop("tokens_in")]
+    pull = told.pop("token_sync") or {}
+    facts = told | {"callback_hosts": hosts, "parties": parties} | places | forgiven
+    facts |= {f"token_{number}": line for number, line in enumerate(tokens, 1)}
+    facts |= {f"tokens_{name}": value for name, value in pull.items()}
     tell_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
+
+
+def _token_line(one: dict[str, Any]) -> str:
+    scope = "registration" if one["scope"] == Scope.REGISTRATION else "everything"
+    used = f"used since {moment(one['used_at'])}" if one["used_at"] else "not used yet"
+    until = f", good until {moment(one['expires_at'])}" if one["expires_at"] else ""
+    return f"for {scope}, {used}{until}"
 
 
 @app.command()
@@ -164,22 +189,16 @@ def endpoint(
 @app.command()
 def suspend(which: Which, data: Data = None) -> None:
     """Let a partner in no more, until it is resumed; its token is answered with HTTP 401."""
-    _become(data, which, PartnerState.SUSPENDED)
+    become(data, which, PartnerState.SUSPENDED)
 
 
 @app.command()
 def resume(which: Which, data: Data = None) -> None:
     """Let a suspended partner in again."""
-    _become(data, which, PartnerState.ACTIVE)
+    become(data, which, PartnerState.ACTIVE)
 
 
-@app.command()
-def remove(which: Which, data: Data = None) -> None:
-    """Let a partner in never again; what it did is kept, and its name may be given anew."""
-    _become(data, which, PartnerState.REMOVED)
-
-
-def _become(data: Data, which: str, wanted: PartnerState) -> None:
+def become(data: Data, which: str, wanted: PartnerState) -> None:
     with writing(data) as house:
         found = find(house.db, which)
         if not partners.become(house.db, found.id, wanted):
@@ -196,7 +215,7 @@ def find(db: Connection, which: str) -> Partner:
     return found
 
 
-def _free_name(db: Connection, name: str) -> str:
+def free_name(db: Connection, name: str) -> str:
     if name.isdecimal():
         raise Refused("--name needs more than digits: those are ids.")
     taken = partners.by_name(db, name)
@@ -219,7 +238,7 @@ def _unused(db: Connection, secrets: Secrets, token: str) -> str:
     return secrets.token_hash(token)
 
 
-def _host(host: str) -> str:
+def read_host(host: str) -> str:
     """A host as URLs have it; one that could never be called is refused now."""
     try:
         if plain_host(f"https://{host}") != host:
@@ -229,23 +248,3 @@ def _host(host: str) -> str:
         why = f"is no host that can be called: {refusal} Write a name, an IPv4 address or an [IPv6] address."
         raise Refused(f"--callback-host {host!r} {why}") from None
     return host.lower()
-
-
-def _told(db: Connection, one: Partner) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "country_code": one.party.country_code,
-        "party_id": one.party.party_id,
-        "role": one.role,
-        "version": one.version,
-        "state": one.state,
-        "callback_hosts": list(one.callback_hosts),
-        "allow_unlock": one.allow_unlock,
-        "lenient_token": one.lenient_token,
-        "token_out_encoding": one.encoding,
-        "keep_pushing": one.keep_pushing,
-        "authorize_unknown": one.authorize_unknown,
-        "endpoints": endpoints.of_partner(db, one.id),
-        "failing_pushes": pushes.failing(db, one.id),
-    }

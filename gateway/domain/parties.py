@@ -91,6 +91,15 @@ class Parties:
     cpo: Cpo
 
 
+def principal(roles: Collection[Role]) -> tuple[Party, str]:
+    """For whom a connection speaks when it names nobody, and what it is to us: a hub, or an eMSP."""
+    for wanted in ("HUB", "EMSP"):
+        for one in roles:
+            if one.role == wanted:
+                return one.party, wanted
+    return next(iter(roles)).party, "EMSP"
+
+
 def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Parties:
     """The ends of a request; what the headers leave out is inferred where only one party can be meant.
 

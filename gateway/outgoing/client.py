@@ -45,6 +45,8 @@ class Posted:
     milliseconds: int
     #: The answer's Location header.
     location: str | None = None
+    #: Its Link header.
+    link: str | None = None
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -139,7 +141,7 @@ async def send_json(
 ) -> Posted:
     """``post_json`` for any method; ``body`` None sends none."""
     began = time.monotonic()
-    status, error, location, received = None, None, None, bytearray()
+    status, error, location, link, received = None, None, None, None, bytearray()
     try:
         async with (
             asyncio.timeout(timeout),
@@ -151,7 +153,8 @@ async def send_json(
                 timeout=httpx.Timeout(timeout, connect=min(CONNECT, timeout)),
             ) as response,
         ):
-            status, location = response.status_code, response.headers.get("location")
+            status = response.status_code
+            location, link = response.headers.get("location"), response.headers.get("link")
             async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) >= max_body:
@@ -167,6 +170,7 @@ async def send_json(
         error=error,
         milliseconds=round((time.monotonic() - began) * 1000),
         location=location,
+        link=link,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.domain.lifecycle import CALLBACK, CallbackState, before
+from gateway.domain.lifecycle import CALLBACK, CallbackState, PartnerState, before
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import callback, callback_attempt, command, partner
 
@@ -41,6 +41,8 @@ class Due:
     token_out: str
     encoding: str
     callback_hosts: tuple[str, ...]
+    #: It is not to be called any more.
+    is_removed: bool
     #: (country, party): our own, and the eMSP's.
     from_party: tuple[str, str]
     to_party: tuple[str, str]
@@ -116,6 +118,12 @@ def expire(db: Connection, now: datetime) -> int:
     return _EXPIRE.run(db, {"now": now})
 
 
+def abandon(db: Connection, partner_id: int, now: datetime) -> int:
+    """A partner is not to be called any more: how many results it will not hear."""
+    owed = update(callback).where(callback.c.partner == partner_id, callback.c.state == CallbackState.DUE)
+    return db.execute(owed.values(state=CallbackState.ABANDONED, ended_at=now)).rowcount
+
+
 def record(db: Connection, attempts: Sequence[Attempt]) -> None:
     """Write down how attempts ended; each moves its callback on."""
     for one in attempts:
@@ -165,6 +173,7 @@ _DUE = Prepared(
         partner.c.token_out,
         partner.c.token_out_encoding,
         partner.c.callback_hosts,
+        partner.c.state.label("partner_state"),
         command.c.from_country,
         command.c.from_party,
         command.c.to_country,
@@ -227,6 +236,7 @@ def _due(seen: Row) -> Due:
         token_out=seen["token_out"],
         encoding=seen["token_out_encoding"],
         callback_hosts=tuple(seen["callback_hosts"]),
+        is_removed=seen["partner_state"] == PartnerState.REMOVED,
         from_party=(seen["to_country"], seen["to_party"]),
         to_party=(seen["from_country"], seen["from_party"]),
     )

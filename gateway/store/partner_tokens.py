@@ -67,9 +67,10 @@ def add(
 
 
 def used(db: Connection, partner_id: int, one: Credential, now: datetime, until: datetime) -> None:
-    """The partner has shown that it has this token: the older ones are good until then at most."""
+    """The partner shows that it has this token, and so ours: the older ones are good until then at most."""
     if db.execute(_USED, {"hash_": one.hash, "at": now}).rowcount == 1:
         end_older(db, partner_id, one.number, until)
+        db.execute(update(partner).where(partner.c.id == partner_id).values(token_out_before=None))
 
 
 def end_older(db: Connection, partner_id: int, number: int, until: datetime) -> None:

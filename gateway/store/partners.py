@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -16,6 +17,7 @@ from ocpi.headers import Party
 _mine = select(partner_party).where(partner_party.c.partner == bindparam("partner_")).order_by(partner_party.c.id)
 _PARTIES = Prepared(_mine)
 _NAMED = Prepared(_mine.where(partner_party.c.key == bindparam("key_")))
+_BEFORE = select(partner.c.token_out_before).where(partner.c.token_out == bindparam("token_out_"))
 _CPOS = Prepared(select(cpo).order_by(cpo.c.id))
 
 
@@ -43,7 +45,15 @@ def everyone(db: Connection) -> list[Partner]:
     return [read_partner(row) for row in db.execute(select(partner).order_by(partner.c.id)).mappings()]
 
 
-def add(db: Connection, one: Partner, token_in: str, now: datetime, scope: Scope = Scope.ACCESS) -> int:
+def add(
+    db: Connection,
+    one: Partner,
+    token_in: str,
+    now: datetime,
+    *,
+    scope: Scope = Scope.ACCESS,
+    expires_at: datetime | None = None,
+) -> int:
     """A new connection; ``token_in`` is a hash, ``one.token_out`` is sealed, ``one.id`` is not looked at.
 
     An operator knows of one party; what the partner declares is put by ``declare``.
@@ -71,7 +81,7 @@ def add(db: Connection, one: Partner, token_in: str, now: datetime, scope: Scope
         "created_at": now,
     }
     added = int(db.execute(insert(partner).values(**row).returning(partner.c.id)).scalar_one())
-    partner_tokens.add(db, added, token_in, scope, now)
+    partner_tokens.add(db, added, token_in, scope, now, expires_at)
     if one.party.party_id:
         declare(db, added, [Role(party=one.party, role=one.role)])
     return added
@@ -84,6 +94,28 @@ def declare(db: Connection, partner_id: int, roles: Collection[Role]) -> None:
         names = {"country_code": one.party.country_code, "party_id": one.party.party_id, "key": one.party.key}
         row = names | {"partner": partner_id, "role": one.role, "business_details": one.business_details}
         db.execute(insert(partner_party).values(**row))
+
+
+def token_before(db: Connection, token_out: str) -> str | None:
+    """The token that a partner was sent before this one (both sealed), while it may not know of the exchange."""
+    found: str | None = db.execute(_BEFORE, {"token_out_": token_out}).scalar()
+    return found
+
+
+def change(db: Connection, partner_id: int, **values: Any) -> None:
+    """What an operator says of it: columns of the table."""
+    db.execute(update(partner).where(partner.c.id == partner_id).values(**values))
+
+
+def registered_at(db: Connection, partner_id: int) -> datetime | None:
+    """When its credentials were exchanged last; None: it was added by hand, or is invited only."""
+    found: datetime | None = db.execute(select(partner.c.registered_at).where(partner.c.id == partner_id)).scalar()
+    return found
+
+
+def forget_token_before(db: Connection, partner_id: int) -> None:
+    """The partner knows of its new token: it gave it to us."""
+    change(db, partner_id, token_out_before=None)
 
 
 def parties(db: Connection, partner_id: int, named: Party | None = None) -> list[Party]:

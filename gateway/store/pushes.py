@@ -35,6 +35,7 @@ class Due:
     token_out: str
     encoding: str
     keep_pushing: bool
+    trailing_slash: bool
     #: (country, party): our own, and the eMSP's.
     from_party: tuple[str, str]
     to_party: tuple[str, str]
@@ -112,6 +113,12 @@ def record(db: Connection, due: Due, attempt: Attempt, now: datetime) -> None:
     db.execute(update(push).where(push.c.id == due.id, push.c.held_until == due.held_until).values(noted))
 
 
+def drop(db: Connection, partner_id: int) -> int:
+    """The partner is told of nothing any more; of how many objects it would have been."""
+    waiting = update(push).where(push.c.partner == partner_id, push.c.due_at.is_not(None))
+    return db.execute(waiting.values(due_at=None, error="The partner was removed.")).rowcount
+
+
 def failing(db: Connection, partner_id: int) -> int:
     """How many objects a partner did not take when it was last told of them."""
     asked = select(func.count()).select_from(push).where(push.c.partner == partner_id, push.c.attempts > 0)
@@ -165,6 +172,7 @@ _DUE = Prepared(
         partner.c.token_out,
         partner.c.token_out_encoding,
         partner.c.keep_pushing,
+        partner.c.trailing_slash,
         cpo.c.country_code.label("cpo_country"),
         cpo.c.party_id.label("cpo_party"),
         func.coalesce(session.c.from_country, cdr.c.from_country).label("from_country"),
@@ -203,6 +211,7 @@ def _due(seen: Row) -> Due:
         token_out=seen["token_out"],
         encoding=seen["token_out_encoding"],
         keep_pushing=seen["keep_pushing"],
+        trailing_slash=seen["trailing_slash"],
         from_party=(seen["cpo_country"], seen["cpo_party"]),
         to_party=(seen["from_country"], seen["from_party"]),
     )

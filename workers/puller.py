@@ -1,0 +1,24 @@
+"""The puller: asks partners again, in hours and not all at once, for what they may not have pushed."""
+
+import asyncio
+import random
+
+import structlog
+
+from gateway.office import Office
+from gateway.token_sync import sync_what_is_due
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at whose turn it is.
+LOOK = 60.0
+
+
+async def pull_for_ever(office: Office, look: float = LOOK) -> None:
+    """Several processes may: who is due is taken by one."""
+    while True:
+        await asyncio.sleep(look * random.uniform(0.75, 1.25))
+        try:
+            await sync_what_is_due(office)
+        except Exception as problem:  # whatever it is, the next time may be better
+            log.error("partners could not be asked", problem=repr(problem))
