@@ -1,4 +1,4 @@
-"""The public URL: what partners put before ``/ocpi/…``; where no setting says, the api process of this machine knows."""
+"""The public URL: what partners put before ``/ocpi/…``; where no setting says, this machine's api process knows."""
 
 from gateway.settings import Settings
 

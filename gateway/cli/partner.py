@@ -123,19 +123,7 @@ def list_(data: Data = None, json: Json = False) -> None:
         tell_json(told)
         return
     columns = ("Id", "Name", "Party", "Role", "OCPI", "State", "Callback hosts", "Unlock")
-    rows = [
-        (
-            p.id,
-            p.name,
-            p.party if p.party.party_id else "",
-            p.role,
-            p.version,
-            p.state,
-            ", ".join(p.callback_hosts),
-            p.allow_unlock,
-        )
-        for p in found
-    ]
+    rows = [_row(one) for one in found]
     tell_table(columns, rows, "There is no partner yet; add one with partner add.")
 
 
@@ -158,6 +146,12 @@ def show(which: Which, data: Data = None, json: Json = False) -> None:
     facts |= {f"token_{number}": line for number, line in enumerate(tokens, 1)}
     facts |= {f"tokens_{name}": value for name, value in pull.items()}
     tell_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
+
+
+def _row(one: Partner) -> tuple[object, ...]:
+    party = one.party if one.party.party_id else ""
+    hosts = ", ".join(one.callback_hosts)
+    return (one.id, one.name, party, one.role, one.version, one.state, hosts, one.allow_unlock)
 
 
 def _token_line(one: dict[str, Any]) -> str:
