@@ -61,9 +61,8 @@ def register(
         _check(url, allow_private=house.settings.allow_private_callbacks)
     called = read_name(name if name is not None else plain_host(url))
     done = outgoing(data, lambda office: registering.register(office, called, url, token.strip()))
-    _tell(
-        data, done.id, json, f"{done.name} ({done.party}, {done.role}) is partner {done.id} now, by OCPI {{version}}."
-    )
+    sentence = f"{done.name} ({done.party}, {done.role}) is partner {done.id} now, by OCPI {done.version}."
+    _tell(data, done, json, sentence)
 
 
 @app.command()

@@ -13,11 +13,15 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from gateway.simulators.exchanges import Received, envelope, parsed
 from gateway.simulators.faults import EMSP_FAULTS, Faults
+from gateway.simulators.platform import Platform
 from gateway.simulators.receiver import Push, Receiver
-from gateway.simulators.verdicts import authorization, problems
+from gateway.simulators.verdicts import Tokens, authorization, problems
 from ocpi.dialects import NEWEST
+from ocpi.headers import Party
 
 SUCCESS = 1000
+#: Whose eMSP it is, when nobody says.
+PARTY = Party("DE", "EMS")
 GENERIC_SERVER_ERROR = 3000
 
 
@@ -47,14 +51,17 @@ class SimulatedEmsp:
         tls: ssl.SSLContext | None = None,
         on_callback: Callable[[Callback], None] = lambda callback: None,
         on_push: Callable[[Push], None] = lambda push: None,
+        party: Party = PARTY,
     ) -> None:
         self.port, self.host = port, host
-        #: The raw token that the gateway is to send us.
-        self.token = token
+        #: The raw tokens that the gateway may send us.
+        self.token: Tokens = token
         self.faults = Faults(faults, EMSP_FAULTS)
         self.callbacks: list[Callback] = []
         #: Its Sessions and CDRs modules.
         self.receiver = Receiver(token, on_push)
+        #: Its versions, credentials and Tokens modules.
+        self.platform = Platform("", party, self._client, on_tokens=self._takes)
         self._tls, self._on_callback, self._news = tls, on_callback, asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
@@ -69,12 +76,13 @@ class SimulatedEmsp:
     async def start(self) -> None:
         application = web.Application()
         application.router.add_post("/callbacks/{name:.+}", self._receive)
-        application.router.add_routes(self.receiver.routes())
+        application.router.add_routes([*self.receiver.routes(), *self.platform.routes()])
         self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
+        self.platform.root = self._root
 
     async def stop(self) -> None:
         if self._session is not None:
@@ -85,6 +93,9 @@ class SimulatedEmsp:
             # What was accepted in that moment is a connection only now, and is closed with the others.
             await asyncio.sleep(_ACCEPTING)
             await self._runner.cleanup()
+
+    def _takes(self, tokens: list[str]) -> None:
+        self.token = self.receiver.token = tuple(tokens)
 
     def url_for(self, name: str) -> str:
         """A ``response_url``; choose another name for every command."""

@@ -20,7 +20,7 @@ from gateway.simulators.push_verdicts import (
     place_problems,
     routing_problems,
 )
-from gateway.simulators.verdicts import message_problems
+from gateway.simulators.verdicts import Tokens, message_problems
 from ocpi.dialect import Dialect
 from ocpi.dialects import DIALECTS
 from ocpi.headers import REQUEST_ID, Party
@@ -59,8 +59,8 @@ class Mood:
 class Receiver:
     """``pushes`` is every request, in order; ``sessions`` by id and ``cdrs`` are what is kept."""
 
-    def __init__(self, token: str | None, on_push: Callable[[Push], None] = lambda push: None) -> None:
-        #: The raw token that we must be sent; None: any will do.
+    def __init__(self, token: Tokens, on_push: Callable[[Push], None] = lambda push: None) -> None:
+        #: The raw tokens that we may be sent.
         self.token = token
         #: To whom it must be addressed; None: to anybody.
         self.party: Party | None = None

@@ -1,7 +1,7 @@
 """What an eMSP holds against a callback: a CommandResult's rules, judged independently of the gateway's models."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 #: mod_commands, CommandResultType.
@@ -29,13 +29,17 @@ ROUTING = {
 LONGEST_TEXT = 512
 
 
-def problems(headers: Mapping[str, str], body: Any, token: str | None) -> list[str]:
+#: The raw tokens that may be shown, or the one; None: any will do.
+Tokens = str | Collection[str] | None
+
+
+def problems(headers: Mapping[str, str], body: Any, token: Tokens) -> list[str]:
     """Every violation in one callback, as sentences; ``body`` is the parsed JSON."""
     return [*message_problems(headers, token), *_result_problems(body)]
 
 
-def message_problems(headers: Mapping[str, str], token: str | None) -> Iterator[str]:
-    """What is true of every message to an eMSP; ``token`` None: any will do."""
+def message_problems(headers: Mapping[str, str], token: Tokens) -> Iterator[str]:
+    """What is true of every message to an eMSP."""
     yield from _header_problems(headers)
     yield from _token_problems(headers.get("Authorization"), token)
 
@@ -59,12 +63,13 @@ def _header_problems(headers: Mapping[str, str]) -> Iterator[str]:
         yield "Content-Type is not application/json"
 
 
-def _token_problems(header: str | None, token: str | None) -> Iterator[str]:
+def _token_problems(header: str | None, token: Tokens) -> Iterator[str]:
+    known = [token] if isinstance(token, str) else token
     if header is None:
         yield "Authorization is missing"
     elif not header.startswith("Token "):
         yield "Authorization is not of the form Token <value>"
-    elif token is not None and header not in (authorization(token), authorization(token, "raw")):
+    elif known is not None and header not in {authorization(one, form) for one in known for form in ("base64", "raw")}:
         yield "Authorization carries a wrong token"
 
 
