@@ -26,7 +26,11 @@ class Way:
     #: As it is, not in Base64.
     token: str
     encoding: Encoding = Encoding.BASE64
-    trailing_slash: bool = False
+    #: Whether its URLs are there with a slash at their end or without one; None: as they are told.
+    trailing_slash: bool | None = None
+
+    def spelt(self, url: str) -> str:
+        return url if self.trailing_slash is None else url.rstrip("/") + "/" * self.trailing_slash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +69,11 @@ async def explore(office: Office, url: str, ways: Sequence[Way], versions: Seque
     if version is None:
         raise UnsupportedVersion(f"{', '.join(versions)} is not among the versions at {url}")
     told, way = await _get(office, offered[version], [way, *_spelt([way])], end)
-    endpoints = tuple(one for one in read_endpoints(told.one) if _is_plain(one.url))
+    readable = (one for one in read_endpoints(told.one) if _is_plain(one.url))
+    endpoints = tuple(one.model_copy(update={"url": way.spelt(one.url)}) for one in readable)
     if lacking := missing({ModuleID.CREDENTIALS: None} | dict.fromkeys(settings.expected_modules), endpoints):
         raise NoMatchingEndpoints(f"Missing in the version details at {offered[version]}: {', '.join(lacking)}")
-    return Platform(versions_url=url, version=version, endpoints=endpoints, way=way)
+    return Platform(versions_url=way.spelt(url), version=version, endpoints=endpoints, way=way)
 
 
 def _spelt(ways: Sequence[Way]) -> Iterator[Way]:
@@ -95,11 +100,11 @@ async def _get(office: Office, url: str, ways: Sequence[Way], end: float) -> tup
     raise UnusableClientApi(problems[0])
 
 
-def _written(url: str, way: Way) -> list[tuple[str, bool]]:
-    """The URL as it is and with a slash more or less, and whether URLs are then to get one."""
-    if url.endswith("/"):
-        return [(url, way.trailing_slash), (url.rstrip("/"), False)]
-    return [(url, way.trailing_slash), (f"{url}/", True)]
+def _written(url: str, way: Way) -> list[tuple[str, bool | None]]:
+    """The URL as the platform tells it, or as it was found to mean it, and with a slash more or less."""
+    url = way.spelt(url)
+    other = not url.endswith("/")
+    return [(url, way.trailing_slash), (replace(way, trailing_slash=other).spelt(url), other)]
 
 
 async def _ask(office: Office, url: str, way: Way, end: float) -> Posted:

@@ -36,6 +36,21 @@ def set_up(settings: Settings, process: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
+def keep_off_stdout() -> None:
+    """An operator's command answers there; what it logs goes where its remarks go."""
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())))
+
+
+class _Stderr:
+    """Whatever is stderr at the moment."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 class _Unfailing:
     """A full disk takes the line, not the work of whoever wanted to write it."""
 

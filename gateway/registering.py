@@ -52,7 +52,7 @@ async def rotate(office: Office, partner: Partner) -> Partner:
         raise NotDone(f"{partner.name} was added by hand: where its versions are is not known.")
     if partner.state != PartnerState.ACTIVE:
         raise NotDone(f"{partner.name} is {partner.state}.")
-    way = Way(office.rules.secrets.open(partner.token_out), partner.encoding, partner.trailing_slash)
+    way = Way(office.rules.secrets.open(partner.token_out), partner.encoding, partner.trailing_slash or None)
     platform = await _explored(office, partner.versions_url, way)
     token = new_token()
     number = await office.store.write(_give, office.rules, partner, token)
@@ -70,7 +70,7 @@ async def unregister(office: Office, partner: Partner) -> str | None:
     role = InterfaceRole.SENDER
     url = await office.store.read(endpoints.find, partner.id, ModuleID.CREDENTIALS, role)
     if url is not None and partner.state == PartnerState.ACTIVE:
-        way = Way(office.rules.secrets.open(partner.token_out), partner.encoding, partner.trailing_slash)
+        way = Way(office.rules.secrets.open(partner.token_out), partner.encoding, partner.trailing_slash or None)
         posted = await _send(office, url, way, "DELETE", None)
         told = _read(posted)
         if told is None or not told.succeeded:
@@ -122,7 +122,7 @@ async def _send(office: Office, url: str, way: Way, method: str, body: dict[str,
         token_out=office.rules.secrets.seal(way.token),
         encoding=way.encoding,
         routing=Routing(),
-        trailing_slash=way.trailing_slash,
+        trailing_slash=bool(way.trailing_slash),
     )
     # They fetch our versions and details meanwhile, and are as slow as we may be.
     return await call(office, line, method, body, office.rules.settings.registration_timeout * 2)
@@ -173,8 +173,7 @@ def _done(
     if not registrations.settle(db, partner, agreed, now):
         return None
     # What they sent before they had it may still be on its way.
-    partner_tokens.end_older(db, partner.id, number, now + rules.settings.token_grace)
-    partner_tokens.end_registration(db, partner.id, now)
+    partner_tokens.end_older(db, partner.id, number, now, now + rules.settings.token_grace)
     partners.forget_token_before(db, partner.id)
     return partners.by_id(db, partner.id)
 

@@ -111,7 +111,7 @@ def agreement(rules: Rules, platform: Platform, theirs: Credentials) -> Agreed:
         endpoints=platform.endpoints,
         token_out=rules.secrets.seal(theirs.token),
         encoding=platform.way.encoding,
-        trailing_slash=platform.way.trailing_slash,
+        trailing_slash=bool(platform.way.trailing_slash),
         versions_url=platform.versions_url,
         hosts=platform.hosts,
     )

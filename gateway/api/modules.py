@@ -11,11 +11,8 @@ from ocpi.dialect import Dialect
 from ocpi.versions import InterfaceRole, ModuleID
 
 
-def _registered(caller: Caller) -> bool:
-    return caller.is_registered
-
-
 def _everybody(_: Caller) -> bool:
+    """Whoever registers looks for what it needs before it does (credentials §Required endpoints not available)."""
     return True
 
 
@@ -29,7 +26,7 @@ class Module:
     #: Where it is, below ``/ocpi/``.
     place: str = "cpo/{version}/{identifier}"
     #: To whom it is shown in version details.
-    is_shown_to: Callable[[Caller], bool] = _registered
+    is_shown_to: Callable[[Caller], bool] = _everybody
 
     def path(self, dialect: Dialect) -> str:
         return f"/ocpi/{self.place.format(version=dialect.version, identifier=self.identifier)}"
@@ -41,7 +38,6 @@ MODULES = (
         role=InterfaceRole.SENDER,  # which has no meaning here (note of 2.2.1-d2)
         router_for=credentials.router_for,
         place="{version}/{identifier}",
-        is_shown_to=_everybody,
     ),
     Module(identifier=ModuleID.CDRS, role=InterfaceRole.SENDER, router_for=cdrs.router_for),
     Module(identifier=ModuleID.COMMANDS, role=InterfaceRole.RECEIVER, router_for=commands.router_for),

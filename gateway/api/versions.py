@@ -28,7 +28,7 @@ def details_router(dialect: Dialect) -> APIRouter:
 
     @router.get(f"/{dialect.version}", response_model=Envelope[VersionDetails], name="version details")
     async def details(request: Request) -> Response:
-        """What the caller may use: a token A opens nothing but the way to register."""
+        """What the caller may use, or will be able to use when it is registered."""
         asking = await caller(request)
         root = office_of(request).rules.settings.public_url.rstrip("/")
         endpoints = tuple(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from gateway.domain.imported import Unimportable
 from gateway.keys import proven_secrets
+from gateway.logs import keep_off_stdout
 from gateway.office import Office
 from gateway.public_url import with_public_url
 from gateway.registering import NotDone
@@ -69,6 +70,8 @@ def outgoing(data: Path | None, work: Callable[[Office], Awaitable[T]]) -> T:
     with writing(data) as house:
         proven_secrets(house.settings, house.db)
         settings = with_public_url(house.settings)
+
+    keep_off_stdout()
 
     async def run() -> T:
         office = Office.open(settings, settings.redis_url or f"unix://{settings.data_dir.absolute()}/none")

@@ -103,9 +103,12 @@ def _network(names: CheckedResolver) -> httpx.AsyncBaseTransport:
             limit_per_host=PER_HOST,
             keepalive_timeout=KEEP_ALIVE,
         )
-        return aiohttp.ClientSession(
+        opened = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=(_as_written,)
         )
+        # It would send a PUT or DELETE that was cut off again, and tell nobody: credentials may be exchanged only once.
+        opened._retry_connection = False
+        return opened
 
     return AiohttpTransport(verify=certificates, client=session)
 

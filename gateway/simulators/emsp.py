@@ -85,14 +85,14 @@ class SimulatedEmsp:
         self.platform.root = self._root
 
     async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
         if self._runner is not None:
             for site in self._runner.sites:
                 await site.stop()
             # What was accepted in that moment is a connection only now, and is closed with the others.
             await asyncio.sleep(_ACCEPTING)
             await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
 
     def _takes(self, tokens: list[str]) -> None:
         self.token = self.receiver.token = tuple(tokens)

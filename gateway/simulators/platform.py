@@ -50,6 +50,8 @@ class Quirks:
     refusal: tuple[int, int] = (200, StatusCode.SERVER_ERROR)
     #: Its token A is over at once when the exchange is.
     forgets_token_a: bool = True
+    #: Its token A is that of a registered client then.
+    upgrades_token_a: bool = False
     #: Objects come in a list, as some peers send them.
     wraps: bool = False
 
@@ -173,6 +175,8 @@ class Platform:
         except Refused:
             return envelope(request, StatusCode.UNUSABLE_CLIENT_API)
         given = secrets.token_urlsafe(16)
+        if self.quirks.upgrades_token_a:
+            self.token_a = None
         if self.quirks.forgets_token_a:
             self._only(given)
         else:

@@ -32,6 +32,7 @@ _END_OLDER = (
     .where(_OF_PARTNER, partner_token.c.number < bindparam("number_"), _LIVE)
     .values(expires_at=bindparam("until"))
 )
+_END_OLDER_A = _END_OLDER.where(partner_token.c.scope == Scope.REGISTRATION)
 
 
 def holder(db: Connection, hashes: Sequence[str], now: datetime) -> tuple[Partner, Credential] | None:
@@ -69,13 +70,14 @@ def add(
 def used(db: Connection, partner_id: int, one: Credential, now: datetime, until: datetime) -> None:
     """The partner shows that it has this token, and so ours: the older ones are good until then at most."""
     if db.execute(_USED, {"hash_": one.hash, "at": now}).rowcount == 1:
-        end_older(db, partner_id, one.number, until)
+        end_older(db, partner_id, one.number, now, until)
         db.execute(update(partner).where(partner.c.id == partner_id).values(token_out_before=None))
 
 
-def end_older(db: Connection, partner_id: int, number: int, until: datetime) -> None:
-    """Those made before token ``number`` are good until then at most."""
+def end_older(db: Connection, partner_id: int, number: int, now: datetime, until: datetime) -> None:
+    """Those made before token ``number`` are good until then at most, and a token A no longer at all."""
     db.execute(_END_OLDER, {"partner_": partner_id, "number_": number, "until": until})
+    db.execute(_END_OLDER_A, {"partner_": partner_id, "number_": number, "until": now})
 
 
 def end(db: Connection, tokens: Sequence[str], until: datetime) -> None:

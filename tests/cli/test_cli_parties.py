@@ -61,7 +61,21 @@ def test_a_partner_is_told_with_everything_but_its_tokens(operator: Operator) ->
         "endpoints": {"sessions": f"{URL}/sessions", "tokens": f"{URL}/tokens"},
         "failing_pushes": 0,
     }
-    assert operator.sees("partner", "show", "Emsp") == operator.sees("partner", "show", "1") == told
+    shown = operator.sees("partner", "show", "Emsp")
+    assert shown == operator.sees("partner", "show", "1")
+    assert told.items() <= shown.items()
+    assert shown["parties"] == [{"country_code": "DE", "party_id": "EMS", "role": "HUB"}]
+    assert shown["tolerance"] == {
+        "raw_token": "yes",
+        "partial_tokens": "yes",
+        "missing_routing_headers": "no",
+        "other_trailing_slash": "no",
+        "missing_request_ids": "always",
+        "wrapped_or_absent_data": "always",
+        "party_ids_in_any_case": "always",
+        "envelope_with_404": "always",
+    }
+    assert [one["scope"] for one in shown["tokens_in"]] == ["ACCESS"]
     assert operator.sees("partner", "list") == [told]
     for words in (("list",), ("show", "Emsp")):
         text = operator.does("partner", *words)

@@ -18,8 +18,8 @@ def due(attempts: int = 0, left: float = 30) -> Due:
     return Due(
         id=7, command=1, url="https://127.0.0.1/", result="ACCEPTED", text="",
         expires_at=START + timedelta(seconds=left),
-        attempts=attempts, partner=1, token_out="", encoding="base64", callback_hosts=(), is_removed=False, from_party=("NL", "CPO"),
-        to_party=("DE", "ONE"),
+        attempts=attempts, partner=1, token_out="", encoding="base64", callback_hosts=(), is_removed=False,
+        from_party=("NL", "CPO"), to_party=("DE", "ONE"),
     )  # fmt: skip
 
 
