@@ -1,9 +1,9 @@
-"""Writes ``openapi/``: one document per OCPI version and one for operators, read off the routes and models."""
+"""Writes ``openapi/``: a document per OCPI version, one for partners beside it, one for operators; read off the code."""
 
 import json
 from pathlib import Path
 
-from gateway.api.app import documents
+from gateway.api.app import documents, partner_document
 from gateway.api.operator import operator_document
 
 FOLDER = Path(__file__).resolve().parent.parent / "openapi"
@@ -16,4 +16,5 @@ def text(document: dict[str, object]) -> str:
 if __name__ == "__main__":
     for version, document in documents().items():
         (FOLDER / f"ocpi-{version}.json").write_text(text(document))
+    (FOLDER / "partner.json").write_text(text(partner_document()))
     (FOLDER / "operator.json").write_text(text(operator_document()))

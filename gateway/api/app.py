@@ -6,10 +6,11 @@ from starlette.types import ASGIApp
 
 from gateway.api import health, versions
 from gateway.api.answers import answer, failure
+from gateway.api.asked_again import extension_router
 from gateway.api.bodies import NotJson
 from gateway.api.callers import Unknown
 from gateway.api.direct import Answers, Direct
-from gateway.api.documents import document
+from gateway.api.documents import document, extension
 from gateway.api.edge import Edge
 from gateway.api.floodgate import Floodgate
 from gateway.api.modules import MODULES
@@ -33,6 +34,7 @@ def create_app(office: Office) -> ASGIApp:
     for dialect in DIALECTS.values():
         for router in routers_of(dialect):
             app.include_router(router)
+    app.include_router(extension_router())
     app.include_router(health.router())
     app.mount(PREFIX, operator_app(office))
     for problem, answer_to in _ANSWERS.items():
@@ -52,6 +54,11 @@ def documents() -> dict[str, dict[str, object]]:
         dialect.version: document(dialect, [versions.versions_router(), *routers_of(dialect)])
         for dialect in DIALECTS.values()
     }
+
+
+def partner_document() -> dict[str, object]:
+    """The OpenAPI document of what there is beside OCPI."""
+    return extension(extension_router())
 
 
 async def _ocpi_error(_: Request, problem: Exception) -> Response:

@@ -11,6 +11,7 @@ from ocpi.charging_preferences import ChargingPreferences
 from ocpi.commands import CommandResult
 from ocpi.credentials import Credentials
 from ocpi.dialect import Dialect
+from ocpi.dialects import DIALECTS
 from ocpi.envelope import Envelope
 from ocpi.headers import CORRELATION_ID, REQUEST_ID
 from ocpi.types import Model
@@ -18,6 +19,8 @@ from ocpi.types import Model
 _REF = "#/components/schemas/{model}"
 _ERROR = {"application/json": {"schema": {"$ref": _REF.format(model="Envelope")}}}
 _MESSAGE_IDS = (REQUEST_ID, CORRELATION_ID)
+#: Paths of configuration modules (transport_and_format §Message Routing Headers).
+_UNROUTED = tuple(f"/ocpi/{one}" for one in ("versions", *DIALECTS))
 _ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
 
 _REFUSED = {
@@ -59,12 +62,14 @@ def refusing(*statuses: str, **more: Any) -> dict[str, Any]:
     return more | {"responses": {status: {"description": _REFUSED[status], "content": _ERROR} for status in statuses}}
 
 
+def in_path(name: str) -> dict[str, Any]:
+    """A part of a path that is read by hand."""
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
 def of_token(model: type[Model] | None = None) -> dict[str, Any]:
     """What a route says of one Token: its place, and for a change its body."""
-    parts = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in ("country_code", "party_id", "token_uid")
-    ]
+    parts = [in_path(name) for name in ("country_code", "party_id", "token_uid")]
     kind = {"name": "type", "in": "query", "schema": {"$ref": _REF.format(model="TokenType"), "default": "RFID"}}
     return refusing("404", parameters=[*parts, kind], **(taking(model) if model is not None else {}))
 
@@ -72,7 +77,7 @@ def of_token(model: type[Model] | None = None) -> dict[str, Any]:
 def of_session(model: type[Model]) -> dict[str, Any]:
     """What a route below a Session says of its path and its body, and of an answer that is HTTP's."""
     return {
-        "parameters": [{"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+        "parameters": [in_path("session_id")],
         "requestBody": _content(model) | {"required": True},
         "responses": {"404": {"description": "No such Session, or nothing to steer", "content": _ERROR}},
     }
@@ -80,22 +85,26 @@ def of_session(model: type[Model]) -> dict[str, Any]:
 
 def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
+    told: list[type[Model]] = [*dialect.commands.values(), ChargingPreferences, CommandResult]
+    return _document("OCPI commands gateway", dialect.version, routers, [*told, Credentials, dialect.token])
+
+
+def extension(router: APIRouter) -> dict[str, Any]:
+    """The document of what partners may use beside OCPI."""
+    return _document("Extension for partners", "1", [router], [])
+
+
+def _document(title: str, version: str, routers: Iterable[APIRouter], told: Iterable[type[Model]]) -> dict[str, Any]:
     routes = [route for router in routers for route in router.routes]
-    made = get_openapi(title="OCPI commands gateway", version=dialect.version, routes=routes)
-    told: list[type[Model]] = [
-        *dialect.commands.values(),
-        ChargingPreferences,
-        CommandResult,
-        Credentials,
-        dialect.token,
-        Envelope,
-    ]
-    _, bodies = models_json_schema([(model, "validation") for model in told], ref_template=_REF)
+    made = get_openapi(title=title, version=version, routes=routes)
+    models: list[type[Model]] = [*told, Envelope]
+    _, bodies = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= {name: schema for name, schema in bodies["$defs"].items() if name not in schemas}
+    defined = bodies.get("$defs", {})
+    schemas |= {name: schema for name, schema in defined.items() if name not in schemas}
     for path, operations in made["paths"].items():
         for operation in operations.values():
-            _complete(operation, routed=path.startswith("/ocpi/cpo/"))
+            _complete(operation, routed=not path.startswith(_UNROUTED))
     made["components"]["securitySchemes"] = {
         "token": {
             "type": "apiKey",

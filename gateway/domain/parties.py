@@ -108,6 +108,11 @@ def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: C
     return Parties(emsp=_emsp(partner, routing.from_, declared), cpo=_cpo(cpos, routing.to))
 
 
+def speaker(partner: Partner, routing: Routing, declared: Collection[Party]) -> Party:
+    """The eMSP that asks, where it does not matter which of us is asked."""
+    return _emsp(partner, routing.from_, declared)
+
+
 def _emsp(partner: Partner, named: Party | None, declared: Collection[Party]) -> Party:
     if named is None:
         if partner.is_hub or (len(declared) > 1 and not partner.lenient_routing):

@@ -325,6 +325,7 @@ class Command(SQLModel, table=True):
             "command_waiting", "station", "id",
             sqlite_where=_open(), postgresql_where=_open(),
         ),
+        Index("command_asked", "partner", "request_id"),
         Index("command_of_session", "session", sqlite_where=_has("session"), postgresql_where=_has("session")),
     )  # fmt: skip
 

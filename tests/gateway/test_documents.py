@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from gateway.api.app import documents
+from gateway.api.app import documents, partner_document
 from gateway.api.operator import operator_document
 from ocpi.dialects import DIALECTS
 
@@ -28,6 +28,11 @@ def test_the_operators_document_is_the_generated_one():
     assert committed == json.loads(json.dumps(operator_document())), "run `make openapi`"
 
 
+def test_the_document_of_the_extension_is_the_generated_one():
+    committed = json.loads((FOLDER / "partner.json").read_text())
+    assert committed == json.loads(json.dumps(partner_document())), "run `make openapi`"
+
+
 def test_every_answer_to_an_operator_has_a_model_and_every_mistake_is_problem_details():
     for operation in (one for path in operator_document()["paths"].values() for one in path.values()):
         for status, answer in operation["responses"].items():
@@ -38,9 +43,9 @@ def test_every_answer_to_an_operator_has_a_model_and_every_mistake_is_problem_de
         assert "422" not in operation["responses"]
 
 
-@pytest.mark.parametrize("name", [*DIALECTS, "operator"])
+@pytest.mark.parametrize("name", [*DIALECTS, "operator", "partner"])
 def test_every_reference_leads_somewhere_and_every_schema_is_one(name):
-    made = {**documents(), "operator": operator_document()}[name]
+    made = {**documents(), "operator": operator_document(), "partner": partner_document()}[name]
     for reference in _references(made):
         name = reference.removeprefix("#/components/schemas/")
         assert name in made["components"]["schemas"], reference

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.store import (
+    asked_again,
     callbacks,
     commands,
     errands,
+    partner_tokens,
+    partners,
     pushes,
     queues,
     reservations,
@@ -21,7 +24,7 @@ from gateway.store import (
     transactions,
 )
 from ocpp_bridge.orders import RequestStop
-from tests.support.indoors import START, Indoors
+from tests.support.indoors import EMSP, START, Indoors
 from tests.support.overheard import overhear
 
 SOON = timedelta(seconds=6)
@@ -66,6 +69,10 @@ QUERIES = {
     "partners_due": (pushes.partners_due, (START,)),
     "take_due of a partner": (pushes.take_due, (1, START, SOON, 16)),
     "owe a push": (pushes.owe, (1, "sessions", 1, START)),
+    "whose a token is": (partner_tokens.holder, (["a", "b"], START)),
+    "the party that is named": (partners.parties, (1, EMSP)),
+    "a command that is asked about again": (asked_again.newest, (1, EMSP, "id")),
+    "the results of a command": (asked_again.results, (1,)),
     "status_at": (stations.status_at, ("CS", None, 1)),
 }
 #: Indexes of the few rows that are open or live: to go through them is what they are for.

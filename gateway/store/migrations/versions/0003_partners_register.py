@@ -80,6 +80,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("trailing_slash", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("revision", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("registered_at", Utc(), nullable=True))
+    op.create_index("command_asked", "command", ["partner", "request_id"])
     _carry_over()
     with op.batch_alter_table("partner", schema=None) as batch_op:
         batch_op.drop_column("token_in")
