@@ -1,4 +1,4 @@
-"""Writes ``openapi/``: a document per OCPI version, one for partners beside it, one for operators; read off the code."""
+"""Writes ``openapi/``: a document per OCPI version, one for partners beside it and one for operators, off the code."""
 
 import json
 from pathlib import Path

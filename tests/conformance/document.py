@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from tests.conformance.reasons import REASONS
 from tests.conformance.requirements import REQUIREMENTS
 from tests.conformance.rules import RULES
 
@@ -23,8 +24,8 @@ _DOUBT = re.compile(r"skip|xfail")
 _USE_CASE = re.compile(r"[befh]\d\d")
 _HEAD = f"""# Conformance
 
-Rules of OCPI 2.2 and 2.2.1 that a CPO's side of Commands, Sessions and CDRs has to keep, in our own words, and the
-tests that show that they are kept. Levels in capitals are the specification's. A test says in its name which rules it
+Rules of OCPI 2.2 and 2.2.1 that a CPO's side has to keep, in our own words, and the tests that show that they are kept,
+or the reason why there is none. Levels in capitals are the specification's. A test says in its name which rules it
 is about. *Passes*: all of these tests do, or the suite that compares this page fails with them; one that may be
 skipped, or that is expected to fail, is *not certain*. Written by `{COMMAND}`.
 
@@ -77,17 +78,26 @@ def _named(read: Callable[[str], Iterable[Key]]) -> dict[Key, list[Test]]:
 def document(tests: Mapping[int, list[Test]], requirements: Mapping[str, list[Test]]) -> str:
     doubtful = _doubtful()
     rows = "".join(
-        f"| {number} | {RULES[number].level} | {_cell(RULES[number].asks)} | {_told(tests[number])} "
-        f"| {_result(tests[number], doubtful)} |\n"
-        for number in sorted(tests)
+        f"| {number} | {rule.level} | {_cell(rule.asks)} | {_shown(number, tests)} "
+        f"| {_came(number, tests, doubtful)} |\n"
+        for number, rule in sorted(RULES.items())
     )
-    silent = ", ".join(str(number) for number in RULES if number not in tests)
     binding = "".join(
         f"| {name} | {each.binds} | {_cell(each.asks)} | {_told(requirements.get(name, []))} "
         f"| {_result(requirements.get(name, []), doubtful)} |\n"
         for name, each in REQUIREMENTS.items()
     )
-    return f"{_HEAD}{rows}\nNo test names these rules: {silent}.\n{_REQUIREMENTS_HEAD}{binding}"
+    return f"{_HEAD}{rows}{_REQUIREMENTS_HEAD}{binding}"
+
+
+def _shown(number: int, tests: Mapping[int, list[Test]]) -> str:
+    return _told(tests[number]) if number in tests else REASONS.get(number, "")
+
+
+def _came(number: int, tests: Mapping[int, list[Test]], doubtful: set[str]) -> str:
+    if number in tests:
+        return _result(tests[number], doubtful)
+    return "does not apply" if number in REASONS else "not shown"
 
 
 def _doubtful() -> set[str]:

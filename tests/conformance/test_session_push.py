@@ -22,7 +22,7 @@ def methods(emsp) -> list[str]:
 
 
 @every_ocpp
-async def test_rule_172_rule_173_a_reservation_is_a_new_session_and_is_pushed(hasty: Gateway, ocpp: str):
+async def test_rule_10_rule_172_rule_173_a_reservation_is_a_new_session_and_is_pushed(hasty: Gateway, ocpp: str):
     async with a_place(hasty, ocpp) as (emsp, _, location):
         told = await emsp.reserve(location, body={"authorization_reference": "REF-1"})
         assert await emsp.result(told) == "ACCEPTED"
@@ -62,7 +62,7 @@ async def test_rule_178_nothing_is_told_of_a_session_after_its_end(hasty: Gatewa
 
 
 @versions
-async def test_rule_181_rule_182_rule_186_the_url_is_of_the_cpo_and_the_session_and_nothing_inside_it(
+async def test_rule_27_rule_181_rule_182_rule_186_the_url_is_of_the_cpo_and_the_session_and_nothing_inside_it(
     hasty: Gateway, version: str
 ):
     name = hasty.station_name()
@@ -103,7 +103,7 @@ async def test_rule_185_periods_are_appended_and_what_the_partner_has_is_what_it
         assert emsp.sessions_pushed[session["id"]] == listed
 
 
-async def test_a_partner_that_lost_a_session_is_asked_and_given_it_again(hasty: Gateway):
+async def test_rule_26_a_partner_that_lost_a_session_is_asked_and_given_it_again(hasty: Gateway):
     async with a_place(hasty, "2.0.1") as (emsp, station, location):
         transaction = await begin(emsp, station, location)
         session = await emsp.session_becomes(None, "ACTIVE")

@@ -98,7 +98,9 @@ async def test_rule_175_a_reservation_that_nobody_used_is_a_completed_session(ga
 
 
 @every_ocpp
-async def test_rule_192_a_reservation_of_any_evse_has_ids_that_are_not_available_until_it_is_used(gateway, ocpp):
+async def test_rule_46_rule_192_a_reservation_of_any_evse_has_ids_that_are_not_available_until_it_is_used(
+    gateway, ocpp
+):
     async with reserved(gateway, ocpp, 2, None) as held:
         session = await only(held.emsp)
         assert (session["location_id"], session["evse_uid"], session["connector_id"]) == (held.location, "#NA", "#NA")

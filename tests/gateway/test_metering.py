@@ -160,7 +160,7 @@ def test_a_period_is_long_enough_and_the_running_one_is_not_told_yet() -> None:
     ]  # fmt: skip
 
 
-def test_parking_and_reservation_are_periods_of_their_own() -> None:
+def test_rule_236_parking_and_reservation_are_periods_of_their_own() -> None:
     spent = [
         Stretch(start=at(0), end=at(30), activity=Activity.RESERVATION),
         Stretch(start=at(30), end=at(60), activity=Activity.CHARGING, energy=Decimal(3)),

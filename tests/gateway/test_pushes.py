@@ -147,7 +147,7 @@ async def test_what_changes_during_a_message_is_told_in_the_next_one(house: Hous
         assert [row["due_at"] for row in one.pushes] == [None, None]
 
 
-async def test_a_change_is_not_lost_when_the_message_before_it_fails(house: House) -> None:
+async def test_rule_52_a_change_is_not_lost_when_the_message_before_it_fails(house: House) -> None:
     async with house.partner() as one:
         transaction = one.begins()
 

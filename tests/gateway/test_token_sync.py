@@ -71,7 +71,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await office.close()
 
 
-async def test_rule_53_rule_203_all_pages_are_read_and_the_headers_are_ours(place: Place) -> None:
+async def test_rule_45_rule_53_all_pages_are_read_and_the_headers_are_ours(place: Place) -> None:
     place.module.replies = [
         place.page(token("A"), token("B"), following=f"{place.module.url}?offset=2&limit=2"),
         place.page(token("C")),

@@ -32,7 +32,7 @@ def tokens_of(one: Peer) -> list[dict]:
 
 
 @pytest.mark.parametrize("habit", HABITS)
-async def test_rule_88_rule_92_rule_94_rule_95_rule_103_rule_104_a_platform_registers(
+async def test_rule_88_rule_92_rule_93_rule_94_rule_95_rule_103_rule_104_a_platform_registers(
     gateway: Gateway, habit: str
 ) -> None:
     async with peer(gateway, **HABITS[habit]) as one:

@@ -108,7 +108,9 @@ async def test_a_platform_whose_token_a_is_over_may_tell_us_its_credentials(gate
         assert await one.both_talk()
 
 
-async def test_an_update_of_ours_changes_both_tokens_and_leaves_no_gap(gateway: Gateway) -> None:
+async def test_rule_86_rule_112_rule_113_an_update_of_ours_changes_both_tokens_and_leaves_no_gap(
+    gateway: Gateway,
+) -> None:
     async with peer(gateway) as one:
         await begin(one)
         before = one.platform.token

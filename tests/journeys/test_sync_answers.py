@@ -58,7 +58,7 @@ REQUIRED = [
 
 @versions
 @pytest.mark.parametrize("body", [b"", b"{not json", b'{"a": 1', b'{"a": NaN}', b'{"a": "\xff"}', b"response_url=x"])
-async def test_rule_54_a_body_that_is_not_json_is_an_http_error_in_an_envelope(place, version, body):
+async def test_rule_33_rule_54_a_body_that_is_not_json_is_an_http_error_in_an_envelope(place, version, body):
     told = await place.emsp.send("RESERVE_NOW", body, version=version)
     assert (told.http, told.code) == (400, 2001)
     assert "data" not in told.json
@@ -295,7 +295,7 @@ async def test_no_evse_named_and_none_online_is_rejected(gateway, command):
 
 @versions
 @pytest.mark.parametrize("command", ["RESERVE_NOW", "START_SESSION"])
-async def test_a_token_of_another_party_is_rejected(place, version, command):
+async def test_rule_232_a_token_of_another_party_is_rejected(place, version, command):
     body = all_commands(place.emsp, place.location)[command] | {"token": place.emsp.token_body(party=STRANGER)}
     told = await place.emsp.send(command, body, version=version)
     assert (told.http, told.code, told.result) == (200, 1000, "REJECTED")
