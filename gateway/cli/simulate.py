@@ -1,20 +1,25 @@
 """`simulate`: a station or an eMSP to try the gateway with, until Ctrl-C."""
 
 import asyncio
+import json
 import signal
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from gateway.cli.opening import one_of, told
+from gateway.cli.opening import Refused, one_of, told
+from gateway.cli.parties import read_party
 from gateway.simulators.dialects import DIALECTS, NEWEST
+from gateway.simulators.emsp import PARTY
 from gateway.simulators.faults import EMSP_FAULTS, STATION_FAULTS, Faults
-from gateway.simulators.narrate import run_emsp, run_station
+from gateway.simulators.narrate import Plan, run_emsp, run_station
+from gateway.simulators.platform import Refused as NotRegistered
 
 app = typer.Typer(help="Simulated stations and eMSPs, for trying things out.", no_args_is_help=True)
 
@@ -86,7 +91,23 @@ def station(
 def emsp(
     port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="Where it listens on 127.0.0.1; 0: any.")],
     token: Annotated[
-        str | None, typer.Option(metavar="T", help="The token that we must send; none: any will do.")
+        str | None,
+        typer.Option(metavar="T", help="The token that we must send, none: any will do; with --register, its token A."),
+    ] = None,
+    register: Annotated[
+        str | None, typer.Option("--register", metavar="URL", help="Register with the gateway of this versions URL.")
+    ] = None,
+    invitation: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The same by what partner invite has printed.")
+    ] = None,
+    country: Annotated[str, typer.Option("--country", metavar="CC", help="Its country code.")] = PARTY.country_code,
+    party: Annotated[str, typer.Option("--party", metavar="PID", help="Its party_id.")] = PARTY.party_id,
+    push_token: Annotated[
+        list[str] | None, typer.Option(metavar="UID", help="An RFID card that it pushes when registered; repeatable.")
+    ] = None,
+    headers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the headers of its commands there, for curl -H @FILE."),
     ] = None,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME", callback=_checked(EMSP_FAULTS), help=_known(EMSP_FAULTS))
@@ -94,14 +115,41 @@ def emsp(
 ) -> None:
     """Be an eMSP that answers callbacks and takes Sessions and CDRs, and print what it got.
 
-    For the gateway: partner endpoint PARTNER sessions http://127.0.0.1:P/ocpi/emsp/VERSION/sessions, and cdrs likewise.
+    Without registering, for the gateway: partner endpoint PARTNER sessions http://127.0.0.1:P/ocpi/emsp/VERSION/sessions,
+    and cdrs likewise.
     """
-    _until_interrupted(run_emsp, port=port, token=token, faults=fault or ())
+    with told():
+        found = _invitation(register, token, invitation)
+        who = read_party(country, party)
+    options: dict[str, Any] = {"port": port, "faults": fault or (), "party": who}
+    if found is None:
+        _until_interrupted(run_emsp, token=token, **options)
+    else:
+        plan = Plan(versions_url=found[0], token_a=found[1], cards=tuple(push_token or ()), headers=headers)
+        _until_interrupted(run_emsp, plan=plan, **options)
+
+
+def _invitation(register: str | None, token: str | None, file: Path | None) -> tuple[str, str] | None:
+    """(versions URL, token A)."""
+    if file is not None:
+        try:
+            said = json.loads(file.read_bytes())
+            return str(said["versions_url"]), str(said["token"])
+        except (ValueError, KeyError, TypeError):
+            raise Refused(f"{file} is not what partner invite prints.") from None
+    if register is None:
+        return None
+    if token is None:
+        raise Refused("--register needs --token, the token A of the invitation.")
+    return register, token
 
 
 def _until_interrupted(run: Callable[..., Coroutine[Any, Any, None]], **options: Any) -> None:
     with told():
-        asyncio.run(_until_signalled(run(partial(print, flush=True), **options)))
+        try:
+            asyncio.run(_until_signalled(run(partial(print, flush=True), **options)))
+        except NotRegistered as refusal:
+            raise Refused(f"The gateway refused: {refusal}") from None
 
 
 async def _until_signalled(simulation: Coroutine[Any, Any, None]) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gateway.simulators.emsp import Callback, SimulatedEmsp
 from gateway.simulators.exchanges import Received
+from gateway.simulators.platform import Platform
 from gateway.simulators.receiver import Push
 from gateway.simulators.station import SimulatedStation
 
@@ -24,7 +27,19 @@ async def run_station(say: Say = print, **options: Any) -> None:
         await asyncio.Event().wait()
 
 
-async def run_emsp(say: Say = print, **options: Any) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a simulated eMSP does first: it registers, and pushes its tokens."""
+
+    versions_url: str
+    token_a: str
+    #: The uids of RFID cards.
+    cards: Sequence[str] = ()
+    #: Where the headers are written with which others may call in its name, a header a line as for curl -H @FILE.
+    headers: Path | None = None
+
+
+async def run_emsp(say: Say = print, plan: Plan | None = None, **options: Any) -> None:
     """Run a ``SimulatedEmsp`` with these options until cancelled."""
     async with SimulatedEmsp(
         on_callback=lambda callback: say(_told(callback)), on_push=lambda push: say(_pushed(push)), **options
@@ -32,7 +47,24 @@ async def run_emsp(say: Say = print, **options: Any) -> None:
         say(f"eMSP listens; response_url: {emsp.url_for('NAME')}")
         for module in ("sessions", "cdrs"):
             say(f"its {module} endpoint: {emsp.endpoint(module)}")
+        if plan is not None:
+            await _begin(say, emsp.platform, plan)
         await asyncio.Event().wait()
+
+
+async def _begin(say: Say, platform: Platform, plan: Plan) -> None:
+    await platform.register(plan.versions_url, plan.token_a)
+    whom = ", ".join(f"{one['country_code']}*{one['party_id']} {one['role']}" for one in platform.their_roles)
+    say(f"registered as {platform.party} with {whom}, by OCPI {platform.version}")
+    for uid in plan.cards:
+        card = platform.card(uid)
+        platform.tokens.append(card)
+        await platform.push_token(card)
+        say(f"pushed the token {uid}")
+    if plan.headers is not None:
+        plan.headers.write_text("".join(f"{name}: {value}\n" for name, value in platform.headers().items()))
+        say(f"its headers are in {plan.headers}")
+    say(f"send commands to {platform.endpoints['commands', 'RECEIVER']}")
 
 
 def _line(direction: str, frame: Any) -> str:

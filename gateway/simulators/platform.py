@@ -1,17 +1,19 @@
 """A simulated eMSP's versions, credentials and tokens: it registers and is registered with, and may do so oddly."""
 
 import asyncio
-import base64
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import ClientSession, web
 
 from gateway.simulators.exchanges import envelope, parsed
+from gateway.simulators.quirks import Quirks
 from gateway.simulators.verdicts import authorization
-from ocpi.dialects import DIALECTS, NEWEST
+from ocpi.dialects import NEWEST
 from ocpi.headers import Party
 from ocpi.status import StatusCode
 
@@ -25,35 +27,6 @@ Wire = dict[str, Any]
 
 class Refused(Exception):
     """The other side did not do what was asked; the message tells what it answered."""
-
-
-@dataclass
-class Quirks:
-    """How it differs from what the specification says."""
-
-    versions: tuple[str, ...] = tuple(DIALECTS)
-    #: Which form of the token it understands; None: both.
-    encoding: str | None = None
-    #: True: its URLs are there only with a slash at the end; False: only without; it tells them the other way round.
-    slash: bool | None = None
-    #: Seconds before every answer.
-    delay: float = 0.0
-    lacks: frozenset[str] = frozenset()
-    #: The versions URL that it tells, which leads nowhere.
-    versions_url: str | None = None
-    #: It knows its new token only when the exchange is over, and asks for the one before until then.
-    late_token: bool = False
-    #: So many exchanges are carried out, and the socket is closed instead of answering.
-    losing_answers: int = 0
-    #: So many exchanges are answered like this, and change nothing.
-    refusing: int = 0
-    refusal: tuple[int, int] = (200, StatusCode.SERVER_ERROR)
-    #: Its token A is over at once when the exchange is.
-    forgets_token_a: bool = True
-    #: Its token A is that of a registered client then.
-    upgrades_token_a: bool = False
-    #: Objects come in a list, as some peers send them.
-    wraps: bool = False
 
 
 @dataclass
@@ -218,6 +191,31 @@ class Platform:
         role = {"role": "EMSP", "business_details": {"name": self.name}} | party
         return {"token": token, "url": self.versions_url, "roles": [role]}
 
+    def card(self, uid: str) -> Wire:
+        """An RFID card of ours, whose holder need not be asked about."""
+        return {
+            "country_code": self.party.country_code,
+            "party_id": self.party.party_id,
+            "uid": uid,
+            "type": "RFID",
+            "contract_id": f"{self.party.country_code}-{self.party.party_id}-{uid}"[:36],
+            "issuer": self.name,
+            "valid": True,
+            "whitelist": "ALWAYS",
+            "last_updated": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def headers(self) -> dict[str, str]:
+        """With these, others may call in our name."""
+        shown = {"Authorization": authorization(str(self.token), self.quirks.encoding or "base64")}
+        return shown | self._routing() | {"Content-Type": "application/json"}
+
+    def _routing(self) -> dict[str, str]:
+        ours = {"OCPI-from-country-code": self.party.country_code, "OCPI-from-party-id": self.party.party_id}
+        theirs = self.their_roles[0] if self.their_roles else {}
+        to = {f"OCPI-to-{name.replace('_', '-')}": theirs[name] for name in ("country_code", "party_id") if theirs}
+        return ours | to
+
     # What it asks for
 
     async def register(self, versions_url: str, token_a: str, version: str = NEWEST.version) -> None:
@@ -246,6 +244,12 @@ class Platform:
             raise Refused("the answer was lost")
         self._only(ours)
         self.token, self.their_roles = told["token"], told["roles"]
+
+    async def push_token(self, token: Wire) -> None:
+        """The other side is told of one of ours."""
+        owner = f"{token['country_code']}/{token['party_id']}/{quote(token['uid'], safe='')}"
+        url = f"{self.endpoints['tokens', 'RECEIVER'].rstrip('/')}/{owner}?type={token['type']}"
+        await self.ask("PUT", url, token, **self._routing())
 
     async def leave(self) -> None:
         await self.ask("DELETE", self.endpoints["credentials", "SENDER"])
@@ -281,8 +285,3 @@ class Platform:
         details = await self.ask("GET", offered[version])
         self.endpoints = {(one["identifier"], one["role"]): one["url"] for one in details["endpoints"]}
         self.version = version
-
-
-def basic(token: str) -> str:
-    """The Authorization header's value for ``curl``."""
-    return f"Token {base64.b64encode(token.encode()).decode()}"

@@ -14,7 +14,8 @@ from gateway.domain.parties import Partner
 from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.simulators.emsp import SimulatedEmsp
-from gateway.simulators.platform import Platform, Quirks, Refused
+from gateway.simulators.platform import Platform, Refused
+from gateway.simulators.quirks import Quirks
 from gateway.simulators.verdicts import authorization
 from gateway.store import partners
 from ocpi.headers import Party
