@@ -1,6 +1,7 @@
 # The commands of this house. Each makes the environment it needs: .venv here, from requirements.lock.
 #   make run [ARGS=--once]      the gateway with a demonstration: partner, location, simulated stations
 #   make test [ARGS="-k name"]  the whole test suite, with a real Valkey and a real PostgreSQL
+#   make fuzz [FUZZ=300]        the OpenAPI documents against a gateway, with so many examples an operation
 #   make check                  linters, formatter, types, import rules
 # PYTHON=/path/to/python chooses the interpreter that .venv is made with.
 
@@ -11,13 +12,18 @@ PYTHON ?=
 ARGS ?=
 UV ?= uv
 
-.PHONY: run test check lock openapi docs clean
+FUZZ ?= 300
+
+.PHONY: run test fuzz check lock openapi docs clean
 
 run: $(STAMP)
 	@$(BIN)/python -m workers.demo $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+
+fuzz: $(STAMP)
+	@GATEWAY_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n logical --maxprocesses 4 --timeout 7200 tests/fuzz $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

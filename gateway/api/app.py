@@ -15,6 +15,7 @@ from gateway.api.edge import Edge
 from gateway.api.floodgate import Floodgate
 from gateway.api.modules import MODULES
 from gateway.api.operator import operator_app
+from gateway.api.operator_edge import problem as operator_problem
 from gateway.api.operator_orders import PREFIX
 from gateway.office import Office
 from ocpi.dialect import Dialect
@@ -79,9 +80,11 @@ async def _failed(_: Request, problem: Exception) -> Response:
     return failure(ServerError())
 
 
-async def _http_error(_: Request, problem: Exception) -> Response:
-    """404 and 405 of the router."""
+async def _http_error(request: Request, problem: Exception) -> Response:
+    """404 and 405 of the router; a path with a line feed in it is not even mounted."""
     assert isinstance(problem, HTTPException)
+    if request.scope["path"].startswith(f"{PREFIX}/"):
+        return operator_problem(problem.status_code, str(problem.detail))
     told = answer(code=StatusCode.CLIENT_ERROR, message=str(problem.detail), http=problem.status_code)
     told.headers.update(problem.headers or {})
     return told

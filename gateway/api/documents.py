@@ -28,6 +28,12 @@ _REFUSED = {
     "405": "Not for a caller that is registered, or not for one that is not",
 }
 
+_SAME_TOKEN = {name: f"$request.path.{name}" for name in ("country_code", "party_id", "token_uid")}
+_TOKEN_LINKS = {
+    "Seen": {"operationId": "get_token", "parameters": _SAME_TOKEN | {"type": "$request.query.type"}},
+    "Changed": {"operationId": "patch_token", "parameters": _SAME_TOKEN | {"type": "$request.query.type"}},
+}
+
 _DATE_FROM = {"name": "date_from", "in": "query", "schema": {"type": "string", "format": "date-time"}}
 _PAGE = [
     {"name": "date_to", "in": "query", "schema": {"type": "string", "format": "date-time"}},
@@ -36,8 +42,12 @@ _PAGE = [
 ]
 #: What every list GET takes (transport_and_format §Paginated Request).
 PAGED: dict[str, Any] = {"parameters": [_DATE_FROM, *_PAGE]}
+_WISH = {"operationId": "charging_preferences", "parameters": {"session_id": "$response.body#/data/0/id"}}
 #: Sessions alone insists on ``date_from`` (mod_sessions §GET).
-PAGED_FROM: dict[str, Any] = {"parameters": [_DATE_FROM | {"required": True}, *_PAGE]}
+PAGED_FROM: dict[str, Any] = {
+    "parameters": [_DATE_FROM | {"required": True}, *_PAGE],
+    "responses": {"200": {"links": {"Wished": _WISH}}},
+}
 
 
 def command(model: type[Model]) -> dict[str, Any]:
@@ -67,11 +77,17 @@ def in_path(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def of_token(model: type[Model] | None = None) -> dict[str, Any]:
-    """What a route says of one Token: its place, and for a change its body."""
+def of_token(model: type[Model] | None = None, *, creates: bool = False) -> dict[str, Any]:
+    """What a route says of one Token: its place, for a change its body, and where to go on from there."""
     parts = [in_path(name) for name in ("country_code", "party_id", "token_uid")]
     kind = {"name": "type", "in": "query", "schema": {"$ref": _REF.format(model="TokenType"), "default": "RFID"}}
-    return refusing("404", parameters=[*parts, kind], **(taking(model) if model is not None else {}))
+    said = refusing("404", parameters=[*parts, kind], **(taking(model) if model is not None else {}))
+    if creates:
+        said["responses"] |= {
+            status: {"description": what, "content": _ERROR, "links": _TOKEN_LINKS}
+            for status, what in (("200", "It is as told, unless a newer one is known"), ("201", "It is new"))
+        }
+    return said
 
 
 def of_session(model: type[Model]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def router_for(dialect: Dialect) -> APIRouter:
     router = APIRouter(prefix=f"/ocpi/cpo/{dialect.version}/tokens", tags=["tokens"])
     where = "/{country_code}/{party_id}/{token_uid:path}"
     one, told = documents.of_token(), documents.of_token(dialect.token)
+    put_ = documents.of_token(dialect.token, creates=True)
 
     @router.get(where, response_model=Envelope[dialect.token], operation_id="get_token", openapi_extra=one)  # type: ignore[name-defined]  # a value, not a type
     async def shown(request: Request) -> Response:
@@ -32,7 +33,7 @@ def router_for(dialect: Dialect) -> APIRouter:
         found = await office_of(request).store.read(known, await _place(request))
         return failure(UnknownToken(), http=404) if found is None else answer(found.wire())
 
-    @router.put(where, response_model=Envelope, operation_id="put_token", openapi_extra=told)
+    @router.put(where, response_model=Envelope, operation_id="put_token", openapi_extra=put_)
     async def whole(request: Request) -> Response:
         """A new token, or one as it is now."""
         place, body = await _place(request), await read_json(request)
