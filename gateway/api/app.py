@@ -84,7 +84,7 @@ async def _http_error(request: Request, problem: Exception) -> Response:
     """404 and 405 of the router; a path with a line feed in it is not even mounted."""
     assert isinstance(problem, HTTPException)
     if request.scope["path"].startswith(f"{PREFIX}/"):
-        return operator_problem(problem.status_code, str(problem.detail))
+        return operator_problem(problem.status_code, str(problem.detail), {"Cache-Control": "no-store"})
     told = answer(code=StatusCode.CLIENT_ERROR, message=str(problem.detail), http=problem.status_code)
     told.headers.update(problem.headers or {})
     return told

@@ -2,17 +2,23 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
-from gateway.api import operator_charges, operator_commands, operator_reservations, operator_stations
+from gateway.api import (
+    operator_charges,
+    operator_commands,
+    operator_partners,
+    operator_reservations,
+    operator_stations,
+)
 from gateway.api.operator_documents import document
-from gateway.api.operator_edge import Guard, problems, tell_problems
+from gateway.api.operator_edge import Guard, known_parameters, problems, tell_problems
 from gateway.api.operator_orders import PREFIX
 from gateway.office import Office
 from gateway.secrets import operator_token
 
-_MODULES = (operator_reservations, operator_stations, operator_commands, operator_charges)
+_MODULES = (operator_reservations, operator_stations, operator_commands, operator_charges, operator_partners)
 
 
 def operator_app(office: Office) -> ASGIApp:
@@ -30,7 +36,7 @@ def operator_document() -> dict[str, Any]:
 
 
 def _router() -> APIRouter:
-    whole = APIRouter(responses=problems(400, 401))
+    whole = APIRouter(responses=problems(400, 401), dependencies=[Depends(known_parameters)])
     for module in _MODULES:
         whole.include_router(module.router)
     return whole

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from ocpi.credentials import CredentialsToken
 from ocpi.tokens import TokenType
 from ocpi.types import DateTime, Text255
 
@@ -63,4 +64,25 @@ class Correction(Asked):
     """`again`: a new CDR is made of what the station told."""
 
     reason: Remark
+    again: bool = False
+
+
+class Invited(Asked):
+    """Who is to register with us; more than digits, which are ids."""
+
+    name: Annotated[_Sentence, Field(max_length=100, pattern=r"[^0-9]")]
+    again: bool = False
+
+
+class Sought(Asked):
+    """With whom we are to register, by the token that it has made."""
+
+    versions_url: Annotated[str, Field(min_length=1, max_length=255)]
+    token: CredentialsToken
+    name: Annotated[_Sentence, Field(max_length=100, pattern=r"[^0-9]")] | None = None
+
+
+class Pull(Asked):
+    """`again`: all tokens, not only what has changed."""
+
     again: bool = False

@@ -14,7 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.cdrs import NotPossible
+from gateway.registering import NotDone
 from gateway.reserving import Impossible
+from gateway.token_sync import NotPulled
+from ocpi.status import OcpiError
 
 Answers = dict[int | str, dict[str, Any]]
 
@@ -82,6 +85,8 @@ def tell_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(Impossible, _impossible)
     app.add_exception_handler(NotPossible, _not_possible)
+    for refusal in (NotDone, NotPulled, OcpiError):
+        app.add_exception_handler(refusal, _not_possible)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _failed)
 
@@ -94,6 +99,13 @@ def answers(model: type[BaseModel], status: int, description: str) -> Answers:
 def problems(*statuses: int) -> Answers:
     """What it says of the mistakes that can be made."""
     return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def known_parameters(request: Request) -> None:
+    """A filter that is misspelt would filter nothing."""
+    known = {one.alias for one in request.scope["route"].dependant.query_params}
+    if unknown := sorted(set(request.query_params) - known):
+        raise HTTPException(400, f"{unknown[0] or 'a parameter without a name'}: there is no such parameter.")
 
 
 async def _unreadable(_: Request, mistake: Exception) -> Response:

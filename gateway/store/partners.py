@@ -25,6 +25,11 @@ def by_id(db: Connection, partner_id: int) -> Partner:
     return read_partner(db.execute(select(partner).where(partner.c.id == partner_id)).mappings().one())
 
 
+def find(db: Connection, partner_id: int) -> Partner | None:
+    row = db.execute(select(partner).where(partner.c.id == partner_id)).mappings().first()
+    return None if row is None else read_partner(row)
+
+
 def by_name(db: Connection, name: str) -> Partner | None:
     """The newest connection of that name that was not removed."""
     asked = (

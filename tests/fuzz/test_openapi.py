@@ -33,7 +33,7 @@ SETTINGS = settings(
     derandomize="GATEWAY_FUZZ" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )
-#: Valid JSON of a known caller is never answered with an HTTP error (status_codes): ``refused`` looks into the envelope.
+#: Valid JSON of a known caller is never answered with an HTTP error; ``refused`` looks into the envelope.
 #: And whoever is registered may not POST credentials, however good they are.
 OCPI = {
     "checks": {

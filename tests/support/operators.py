@@ -92,6 +92,7 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
     parts = path.split("/")
     for template, operations in DOCUMENT["paths"].items():
         named = template.split("/")
-        if len(named) == len(parts) and all(n.startswith("{") or n == p for n, p in zip(named, parts, strict=True)):
-            return operations.get(method.lower())
+        fits = len(named) == len(parts) and all(n.startswith("{") or n == p for n, p in zip(named, parts, strict=True))
+        if fits and method.lower() in operations:
+            return operations[method.lower()]
     return None
