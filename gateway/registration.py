@@ -14,7 +14,7 @@ from gateway.domain.parties import Role as Speaks
 from gateway.handshake import Platform, Way, explore
 from gateway.house import Rules, utc_now
 from gateway.office import Office
-from gateway.store import callbacks, partner_tokens, partners, pushes, registrations, token_syncs
+from gateway.store import callbacks, endpoints, partner_tokens, partners, pushes, registrations, token_syncs
 from gateway.store.registrations import Agreed
 from ocpi.business import BusinessDetails
 from ocpi.credentials import Credentials, CredentialsRole, Role
@@ -122,6 +122,7 @@ def remove(db: Connection, partner_id: int, now: datetime) -> bool:
     if not partners.become(db, partner_id, PartnerState.REMOVED):
         return False
     unheard, untold = callbacks.abandon(db, partner_id, now), pushes.drop(db, partner_id)
+    endpoints.remove_all(db, partner_id)
     token_syncs.stop(db, partner_id)
     if unheard or untold:
         log.warning("a partner left with things unsaid", partner=partner_id, results=unheard, objects=untold)

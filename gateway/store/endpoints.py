@@ -40,5 +40,10 @@ def remove(db: Connection, partner: int, identifier: str, role: str) -> bool:
     return db.execute(_REMOVE, _names(partner, identifier, role)).rowcount == 1
 
 
+def remove_all(db: Connection, partner: int) -> None:
+    """A partner is called nowhere any more."""
+    db.execute(delete(partner_endpoint).where(partner_endpoint.c.partner == partner))
+
+
 def _names(partner: int, identifier: str, role: str) -> dict[str, int | str]:
     return {"partner_": partner, "identifier_": identifier, "role_": role}

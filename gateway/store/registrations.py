@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, delete, insert, null, or_, update
+from sqlalchemy import Connection, case, delete, null, or_, update
 
 from gateway.domain.lifecycle import PARTNER, PartnerState, before
 from gateway.domain.parties import Partner, Role, principal
-from gateway.store import partners
+from gateway.store import endpoints, partners
 from gateway.store.rows import partner, partner_endpoint, partner_party, partner_token
 from ocpi.headers import Encoding
 from ocpi.versions import Endpoint, ModuleID
@@ -58,11 +58,10 @@ def settle(db: Connection, one: Partner, agreed: Agreed, now: datetime) -> bool:
     if db.execute(changed).rowcount != 1:
         return False
     partners.declare(db, one.id, agreed.roles)
-    db.execute(delete(partner_endpoint).where(partner_endpoint.c.partner == one.id))
+    endpoints.remove_all(db, one.id)
     urls = {(str(each.identifier), str(each.role)): each.url for each in agreed.endpoints if _is_standard(each)}
     for (identifier, role), url in urls.items():
-        row = {"partner": one.id, "identifier": identifier, "role": role, "url": url}
-        db.execute(insert(partner_endpoint).values(**row))
+        endpoints.put(db, one.id, identifier, role, url)
     return True
 
 
