@@ -19,8 +19,9 @@ from gateway.cli import (
     tariffs,
 )
 
-#: Of these, each file brings a few of the noun's verbs.
-PARTNER = (partner.app, partner_settings.app, registration.app)
+# One noun, more verbs than belong into one file.
+for _more in (partner_settings.app, registration.app):
+    partner.app.registered_commands.extend(_more.registered_commands)
 
 NOUNS: Mapping[str, typer.Typer] = {
     "db": db.app,
@@ -37,7 +38,5 @@ NOUNS: Mapping[str, typer.Typer] = {
 
 
 def add_to(app: typer.Typer) -> None:
-    for more in PARTNER[1:]:
-        partner.app.registered_commands += more.registered_commands
     for name, noun in NOUNS.items():
         app.add_typer(noun, name=name)

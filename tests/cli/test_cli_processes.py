@@ -25,7 +25,10 @@ PATIENCE = 60.0  # seconds a busy machine may take
 BUILT = {
     "db": {"upgrade", "current", "archive"},
     "cpo": {"add", "list"},
-    "partner": {"add", "list", "show", "suspend", "resume", "remove", "endpoint"},
+    "partner": {
+        *("add", "list", "show", "suspend", "resume", "remove", "endpoint", "set"),
+        *("invite", "register", "rotate", "sync"),
+    },
     "locations": {"import", "list"},
     "stations": {"list", "show", "set"},
     "commands": {"list", "show", "replay"},
@@ -34,7 +37,7 @@ BUILT = {
     "cdrs": {"list", "show", "credit", "make"},
     "simulate": {"station", "emsp"},
 }
-WITHOUT_JSON = {"upgrade", "endpoint", "suspend", "resume", "remove", "replay", "station", "emsp"}
+WITHOUT_JSON = {"upgrade", "endpoint", "set", "invite", "suspend", "resume", "remove", "replay", "station", "emsp"}
 
 
 def options(noun: str, verb: str) -> set[str]:
