@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.opening import Data, Refused, writing
+from gateway import shown_partner
+from gateway.cli.opening import Data, Json, Refused, writing
 from gateway.cli.partner import Which, find, read_host
-from gateway.cli.printing import say
+from gateway.cli.printing import say, tell_json
 from gateway.domain.parties import Partner
+from gateway.house import utc_now
 from gateway.store import partners
 from ocpi.headers import Encoding
 
@@ -58,6 +60,7 @@ def set_(
         list[str] | None, typer.Option(metavar="HOST", help="One that it may not name any more; repeatable.")
     ] = None,
     data: Data = None,
+    json: Json = False,
 ) -> None:
     """Change what holds for a partner, from its next request on."""
     given: dict[str, Any] = {
@@ -78,7 +81,11 @@ def set_(
         if not changed:
             raise Refused("Say what is to change; see partner set --help.")
         partners.change(house.db, one.id, **changed)
-    say(f"{one.name} (partner {one.id}) was changed.")
+        told = shown_partner.whole_partner(house.db, partners.by_id(house.db, one.id), utc_now())
+    if json:
+        tell_json(told)
+    else:
+        say(f"{one.name} (partner {one.id}) was changed.")
 
 
 def _hosts(one: Partner, more: list[str] | tuple[()], less: list[str] | tuple[()]) -> dict[str, list[str]]:

@@ -37,7 +37,7 @@ BUILT = {
     "cdrs": {"list", "show", "credit", "make"},
     "simulate": {"station", "emsp"},
 }
-WITHOUT_JSON = {"upgrade", "endpoint", "set", "invite", "suspend", "resume", "remove", "replay", "station", "emsp"}
+WITHOUT_JSON = {"upgrade", "endpoint", "invite", "suspend", "resume", "remove", "replay", "station", "emsp"}
 
 
 def options(noun: str, verb: str) -> set[str]:

@@ -85,8 +85,8 @@ def test_what_holds_for_a_partner_is_changed(house: Operator) -> None:
     assert shown["tolerance"]["other_trailing_slash"] == "yes"
     assert shown["callback_hosts"] == ["two.example"]
     assert all(shown[name] for name in ("allow_unlock", "keep_pushing", "open_parties", "authorize_unknown"))
-    house.does("partner", "set", "Emsp", "--no-raw-token", "--no-allow-unlock")
-    shown = house.sees("partner", "show", "Emsp")
+    shown = house.sees("partner", "set", "Emsp", "--no-raw-token", "--no-allow-unlock")
+    assert shown == house.sees("partner", "show", "Emsp")
     assert (shown["tolerance"]["raw_token"], shown["allow_unlock"], shown["lenient_token"]) == ("no", False, True)
 
 
