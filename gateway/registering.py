@@ -37,9 +37,9 @@ async def register(office: Office, name: str, url: str, token_a: str) -> Partner
     """Register with the platform at ``url``; raises NotDone. Once more for what was left in doubt, with its name."""
     platform = await _explored(office, url, Way(token_a))
     token_b = new_token()
-    partner, number = await office.store.write(_prepare, office.rules, name, platform, token_b)
+    partner, number, in_doubt = await office.store.write(_prepare, office.rules, name, platform, token_b)
     try:
-        theirs = await _exchange(office, platform, "POST", token_b, in_doubt=number > 1)
+        theirs = await _exchange(office, platform, "POST", token_b, in_doubt=in_doubt)
     except NotDone:
         await office.store.write(_undo, office.rules, partner, token_b)
         raise
@@ -69,7 +69,7 @@ async def unregister(office: Office, partner: Partner) -> str | None:
     problem = None
     role = InterfaceRole.SENDER
     url = await office.store.read(endpoints.find, partner.id, ModuleID.CREDENTIALS, role)
-    if url is not None and partner.state == PartnerState.ACTIVE:
+    if url is not None:
         way = Way(office.rules.secrets.open(partner.token_out), partner.encoding, partner.trailing_slash or None)
         posted = await _send(office, url, way, "DELETE", None)
         told = _read(posted)
@@ -143,15 +143,16 @@ async def _settle(
     return done
 
 
-def _prepare(db: Connection, rules: Rules, name: str, platform: Platform, token: str) -> tuple[Partner, int]:
-    """The partner, which calls us with ``token`` to answer us, and that token's number."""
+def _prepare(db: Connection, rules: Rules, name: str, platform: Platform, token: str) -> tuple[Partner, int, bool]:
+    """The partner, which calls us with ``token`` to answer us, that token's number, and whether we tried before."""
     known, now, hashed = partners.by_name(db, name), utc_now(), rules.secrets.token_hash(token)
     if known is None:
         new = invited(rules, name, platform)
-        return partners.by_id(db, partners.add(db, new, hashed, now)), 1
+        return partners.by_id(db, partners.add(db, new, hashed, now)), 1, False
     if known.state != PartnerState.INVITED:
         raise NotDone(f"There is a partner {name!r} already (id {known.id}, {known.state}).")
-    return known, partner_tokens.add(db, known.id, hashed, Scope.ACCESS, now)
+    number = partner_tokens.add(db, known.id, hashed, Scope.ACCESS, now)
+    return known, number, known.versions_url is not None
 
 
 def _give(db: Connection, rules: Rules, partner: Partner, token: str) -> int:
@@ -179,10 +180,10 @@ def _done(
 
 
 def _may_be_done(posted: Posted, told: Received | None) -> bool:
-    """No answer, one from somebody in between, or one that says nothing of what was done."""
-    if posted.http_status is None or posted.http_status >= 500:
-        return True
-    return 200 <= posted.http_status < 300 and (told is None or told.succeeded)
+    """No answer, one from somebody in between, or a good one that says nothing of what was done."""
+    if told is not None:
+        return told.succeeded
+    return posted.http_status is None or posted.http_status >= 500 or 200 <= posted.http_status < 300
 
 
 def _read(posted: Posted) -> Received | None:

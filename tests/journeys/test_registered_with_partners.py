@@ -71,7 +71,7 @@ async def test_a_versions_url_that_cannot_be_fetched_changes_nothing(gateway: Ga
         assert gateway.rows("partner", name=one.name) == []
 
 
-@pytest.mark.parametrize("refusal", [(200, 3001), (200, 2001), (401, 2000), (405, 2000)])
+@pytest.mark.parametrize("refusal", [(200, 3001), (200, 2001), (401, 2000), (405, 2000), (500, 3001)])
 async def test_what_is_refused_leaves_nothing_behind(gateway: Gateway, refusal: tuple[int, int]) -> None:
     async with peer(gateway, refusing=1, refusal=refusal) as one:
         token_a = one.platform.invite()
