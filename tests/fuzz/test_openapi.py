@@ -140,13 +140,15 @@ def test_an_operation_answers_as_its_document_says(fuzzed: Gateway, name: str, o
 
 @pytest.mark.parametrize("name", WALKS)
 def test_operations_one_after_the_other_answer_as_their_document_says(fuzzed: Gateway, name: str) -> None:
-    whom = calling(fuzzed, name)
-
     class Walk(SCHEMAS[name].as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            """Each walk begins in the same place: as somebody who has done nothing yet."""
+            self.whom = calling(fuzzed, name)
+
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             if case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE:
                 of_the_caller(case)
-            return spoken(case, whom)
+            return spoken(case, self.whom)
 
         def validate_response(self, response: Response, case: Case, **more: Any) -> None:
             super().validate_response(response, case, additional_checks=checks(name), **more)
