@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
-from gateway import registering
+from gateway import registering, registration
+from gateway.house import utc_now
 from gateway.registering import NotDone
-from gateway.store import partners
+from gateway.store import partner_tokens, partners
+from ocpi.credentials import Credentials
+from ocpi.status import NoMatchingEndpoints
 from tests.journeys.test_registered_by_partners import HABITS
 from tests.support.gateway import Gateway
 from tests.support.platforms import Peer, peer
@@ -161,3 +165,25 @@ async def test_who_was_added_by_hand_has_no_versions_to_be_told(gateway: Gateway
             known = partners.by_id(db, emsp.partner_id)
         with pytest.raises(NotDone, match="added by hand"):
             await registering.rotate(one.office, known)
+
+
+async def test_rule_99_rule_100_modules_that_a_setting_expects_are_expected_both_ways(gateway: Gateway) -> None:
+    async with peer(gateway, lacks=frozenset({"tokens"})) as one:
+        settings = one.office.rules.settings.model_copy(update={"expected_modules": ("sessions", "tokens")})
+        strict = replace(one.office, rules=replace(one.office.rules, settings=settings))
+        with pytest.raises(NotDone, match="tokens SENDER"):
+            await registering.register(strict, one.name, one.platform.versions_url, one.platform.invite())
+        assert gateway.rows("partner", name=one.name) == []
+        found = await one.office.store.read(
+            partner_tokens.holder, [strict.rules.secrets.token_hash(one.invite())] * 2, utc_now()
+        )
+        assert found is not None
+        token = one.platform.invite()  # good at its own endpoints, as a token B is
+        theirs = Credentials.model_validate(one.platform._credentials(token))
+        cpos = await one.office.store.read(partners.cpos)
+        with pytest.raises(NoMatchingEndpoints, match="tokens SENDER"):
+            await registration.welcome(strict, *found, cpos, "2.2.1", theirs)
+        assert one.row["state"] == "INVITED"
+        one.platform.quirks.lacks = frozenset()
+        await registration.welcome(strict, *found, cpos, "2.2.1", theirs)
+        assert one.row["state"] == "ACTIVE"

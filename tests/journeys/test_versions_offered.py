@@ -56,6 +56,10 @@ async def test_rule_171_every_advertised_endpoint_answers_in_its_version(emsp, v
             for command in DIALECTS[version].commands:
                 told = await emsp.ask("POST", f"{path(emsp, endpoint.url)}/{command}", {})
                 assert (told.http, told.code) == (200, 2001)
+        elif endpoint.identifier is ModuleID.TOKENS:
+            mine = f"{emsp.party.country_code}/{emsp.party.party_id}/NONE"
+            told = await emsp.get(f"{path(emsp, endpoint.url)}/{mine}")
+            assert (told.http, told.code) == (404, 2004)
         else:
             assert (await emsp.get(path(emsp, endpoint.url))).http in (200, 405)
 
