@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from gateway.api import health, versions
+from gateway.api import commands, health, versions
 from gateway.api.answers import answer, failure
 from gateway.api.asked_again import extension_router
 from gateway.api.bodies import NotJson
