@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from starlette.requests import Request
 
+from gateway.api.edge import given
 from gateway.domain.lifecycle import PartnerState
 from gateway.domain.parties import Cpo, Credential, Parties, Partner, Scope, resolve
 from gateway.house import utc_now
@@ -44,11 +45,11 @@ class Caller:
 async def caller(request: Request) -> Caller:
     """Whoever the token belongs to, registered or about to be; raises Unknown."""
     office = office_of(request)
-    candidates = token_candidates(request.headers.get("authorization"))
+    candidates = token_candidates(given(request).get("authorization"))
     if not candidates:
         raise Unknown
     hashes = [office.rules.secrets.token_hash(token) for token in candidates]
-    found = await office.store.glance(_look_up, hashes, _named(request.headers), utc_now())
+    found = await office.store.glance(_look_up, hashes, _named(given(request)), utc_now())
     if found is None:
         raise Unknown
     return found
@@ -66,7 +67,7 @@ async def registered(request: Request) -> Caller:
 async def parties(request: Request) -> tuple[Partner, Parties]:
     """The connection and the two ends of a functional module's request; raises Unknown, InvalidParameters."""
     found = await registered(request)
-    return found.partner, resolve(found.partner, found.cpos, read_routing(request.headers), found.declared)
+    return found.partner, resolve(found.partner, found.cpos, read_routing(given(request)), found.declared)
 
 
 async def proven(request: Request, found: Caller) -> None:

@@ -1,8 +1,9 @@
 """The edge: what is true of every exchange, whatever answers it: ids repeated, parties swapped, slashes forgiven."""
 
+from collections.abc import Mapping
+
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.answers import failure
@@ -25,18 +26,21 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        # Read once: they are asked for several times, and starlette decodes all of them each time.
+        given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
-        ids = message_ids(headers)
-        extra = ids.headers() | (_swapped(headers) if path.startswith(FUNCTIONAL) else {})
-        scope = {**scope, "path": path, "raw_path": path.encode(), "message_ids": ids}
+        ids = message_ids(given)
+        extra = ids.headers() | (_swapped(given) if path.startswith(FUNCTIONAL) else {})
+        scope = {**scope, "path": path, "raw_path": path.encode(), "message_ids": ids, "given": given}
         started = False
 
         async def decorated(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).update(extra)
+                ours = {name.lower().encode(): value.encode("latin-1") for name, value in extra.items()}
+                theirs = [(name, value) for name, value in message["headers"] if name not in ours]
+                message["headers"] = [*theirs, *ours.items()]
             await send(message)
 
         try:
@@ -55,7 +59,14 @@ def ids_of(scope: Scope) -> MessageIds:
     return found
 
 
-def _swapped(headers: Headers) -> dict[str, str]:
+def given(request: Request) -> Mapping[str, str]:
+    """The request's headers, by their names in lower case."""
+    found = request.scope["given"]
+    assert isinstance(found, dict)
+    return found
+
+
+def _swapped(headers: Mapping[str, str]) -> dict[str, str]:
     try:
         return read_routing(headers).swapped().headers()
     except OcpiError:
