@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from gateway import authorization, ownership, sessions, stopping
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
+from gateway.domain.metering import TALLY, Message, Tally
 from gateway.each import each
 from gateway.house import Rules
 from gateway.store import sessions as table
@@ -21,9 +23,13 @@ from ocpi.types import fold
 from ocpp_bridge.events import READINGS, Phase, TransactionChanged
 from ocpp_bridge.orders import IdToken
 
+log = structlog.get_logger(__name__)
+
 #: A clock that was never set says 1970, and one that was set wrong another year: a moment that is older than what a
 #: station keeps to itself, or still to come, is taken for that of its arrival.
 _OLDEST, _AHEAD = timedelta(days=90), timedelta(minutes=5)
+#: Of one transaction: one every ten seconds for two days. Its end is heard all the same, with its register.
+MOST_MESSAGES = 17_280
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,8 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
         dispatch = stopping.begun(db, known, rules, now)
     elif known is not None:
         known, dispatch = _go_on(db, known, event, rules, now)
-    if known is not None and _note(db, known, event, now):
-        _measure(db, known, event, rules, now)
+    if known is not None and (message := _note(db, known, event, now)) is not None:
+        _measure(db, known, event, message, rules, now)
     return Noted(transaction_id=known["transaction_id"] if known is not None else None, dispatch=dispatch)
 
 
@@ -209,8 +215,10 @@ def _final(row: Row) -> bool:
     return row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
 
 
-def _note(db: Connection, known: Row, event: TransactionChanged, now: datetime) -> bool:
-    """Keep the message; False when it was told before, or comes after the Session was closed, which nothing changes."""
+def _note(db: Connection, known: Row, event: TransactionChanged, now: datetime) -> Message | None:
+    """Keep the message; None when it was told before, or comes after the Session was closed, which nothing changes."""
+    if event.phase is Phase.UPDATED and known["tally"] is not None and known["tally"]["count"] >= MOST_MESSAGES:
+        return None
     at = _believed(event.at or max((one.at for one in event.readings if one.at), default=None), now)
     row = {
         "session": known["id"],
@@ -225,7 +233,11 @@ def _note(db: Connection, known: Row, event: TransactionChanged, now: datetime) 
         "readings": READINGS.dump_python(event.readings, mode="json"),
         "noted_at": now,
     }
-    return transactions.note(db, row) and not _final(known)
+    if not transactions.note(db, row) or _final(known):
+        return None
+    return Message(
+        at=at, phase=event.phase, seq=event.seq, charging_state=event.charging_state[:20], readings=event.readings
+    )
 
 
 def _believed(told: datetime | None, now: datetime) -> datetime:
@@ -241,18 +253,38 @@ def _message_key(event: TransactionChanged) -> str:
     return hashlib.sha256(repr((event.at, event.readings)).encode()).hexdigest()
 
 
-def _measure(db: Connection, known: Row, event: TransactionChanged, rules: Rules, now: datetime) -> None:
+def _measure(
+    db: Connection, known: Row, event: TransactionChanged, message: Message, rules: Rules, now: datetime
+) -> None:
     """What a new message changes: energy, times, and whether it is over (2.x E02, E06)."""
-    told = transactions.messages(db, known["id"])
-    changed: dict[str, Any] = {"kwh": metering.energy(told)}
+    tally, told = _tallied(known, message), list[Message]()
+    if tally is None:
+        told = transactions.messages(db, known["id"])
+        tally = Tally.of(told)
+    if tally.count == MOST_MESSAGES:
+        log.warning("a transaction has as many messages as are kept", session_id=known["session_id"])
+    changed: dict[str, Any] = {"kwh": tally.kwh}
     if event.phase is Phase.STARTED and event.at is not None:
         changed["start_date_time"] = min(_believed(event.at, now), known["start_date_time"])
     ended = next((one.at for one in told if one.phase is Phase.ENDED), None)
     if ended is not None:
         changed["end_date_time"] = ended
         changed["closes_at"] = known["closes_at"] or now + rules.settings.transaction_patience
-    if any(known[name] != value for name, value in changed.items()):
-        table.change(db, known["id"], now, **changed)
+    news = any(known[name] != value for name, value in changed.items())
+    table.change(db, known["id"], now if news else known["last_updated"], tally=_written(tally), **changed)
+    if news:
         sessions.tell(db, known["id"], rules, now, at_leisure=True)
     if ended is not None and metering.is_complete(told):
         sessions.complete(db, known["id"], ended, rules, now)
+
+
+def _tallied(known: Row, message: Message) -> Tally | None:
+    """With one more message of a charge that goes on; None where all of them have to be looked at."""
+    if known["tally"] is None or known["end_date_time"] is not None or message.phase is not Phase.UPDATED:
+        return None
+    return TALLY.validate_python(known["tally"]).after(message)
+
+
+def _written(tally: Tally) -> dict[str, Any]:
+    written: dict[str, Any] = TALLY.dump_python(tally, mode="json")
+    return written

@@ -2,10 +2,13 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from itertools import accumulate, pairwise
+from typing import Self
+
+from pydantic import TypeAdapter
 
 from gateway.domain.usage import Activity, Stretch
 from ocpi.sessions import CdrDimension, CdrDimensionType, ChargingPeriod
@@ -45,7 +48,11 @@ class _Register:
 
 def in_order(messages: Iterable[Message]) -> list[Message]:
     """As the station made them: 2.x counts its messages; 1.6 has a clock, which may have been set in between."""
-    return sorted(messages, key=lambda one: (_PHASES[one.phase] if one.seq is None else one.seq, one.at))
+    return sorted(messages, key=_place)
+
+
+def _place(one: Message) -> tuple[int, datetime]:
+    return _PHASES[one.phase] if one.seq is None else one.seq, one.at
 
 
 def is_complete(messages: Sequence[Message]) -> bool:
@@ -60,8 +67,52 @@ def is_complete(messages: Sequence[Message]) -> bool:
 
 def energy(messages: Sequence[Message]) -> Decimal:
     """kWh taken so far."""
-    registers = _registers(in_order(messages))
-    return registers[-1].wh / _KILO if registers else Decimal(0)
+    return Tally.of(messages).kwh
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """The energy that messages have told of, to which the next one can be added without looking at them again."""
+
+    #: How many they are, and which is the last in the station's order.
+    count: int = 0
+    place: tuple[int, datetime] | None = None
+    #: Wh: the import register's first and highest reading, and the sum of the intervals.
+    first: Decimal | None = None
+    highest: Decimal | None = None
+    summed: Decimal = Decimal(0)
+
+    @classmethod
+    def of(cls, messages: Iterable[Message]) -> Self:
+        tally = cls()
+        for one in in_order(messages):
+            tally = tally._with(one)
+        return tally
+
+    def after(self, message: Message) -> Self | None:
+        """With one message more; None when the station made it before others, so that all must be looked at."""
+        return self._with(message) if self.place is None or _place(message) >= self.place else None
+
+    @property
+    def kwh(self) -> Decimal:
+        """By the register, if it has one; readings of a meter that runs backwards are left out."""
+        if self.first is None or self.highest is None:
+            return self.summed / _KILO
+        return (self.highest - self.first) / _KILO
+
+    def _with(self, message: Message) -> Self:
+        first, highest, summed = self.first, self.highest, self.summed
+        for reading in message.readings:
+            if (wh := reading.register_wh) is not None:
+                first = wh if first is None else first
+                highest = wh if highest is None else max(highest, wh)
+            if reading.interval_wh is not None:
+                summed += max(Decimal(0), reading.interval_wh)
+        return replace(self, count=self.count + 1, place=_place(message), first=first, highest=highest, summed=summed)
+
+
+#: How it is written down.
+TALLY: TypeAdapter[Tally] = TypeAdapter(Tally)
 
 
 def stretches(messages: Sequence[Message], start: datetime, end: datetime) -> list[Stretch]:

@@ -570,6 +570,8 @@ class Session(SQLModel, table=True):
     #: The station refused to stop it: it is asked whether it still runs.
     doubted: bool = False
     kwh: Decimal = _exact()
+    #: What ``kwh`` is made of (``gateway.domain.metering.Tally``); None: all messages are to be looked at.
+    tally: dict[str, Any] | None = _json(optional=True)
     last_updated: datetime = _at()
     created_at: datetime = _at()
 

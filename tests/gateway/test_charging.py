@@ -1,9 +1,12 @@
 """A station's transactions, in whatever order and how often it tells of them, and the Sessions that they are."""
 
+import sqlite3
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway import authorization, charging, reservations
 from gateway.sessions import view
@@ -16,6 +19,7 @@ from ocpp_bridge.events import Phase, Reading, TransactionAnswer, TransactionCha
 from ocpp_bridge.orders import IdToken
 from tests.support.gateway import Spot
 from tests.support.indoors import START, Indoors, token_body
+from tests.support.overheard import overhear
 
 CARD = IdToken(value="04AABBCC", type="ISO14443")
 STRANGER = IdToken(value="04FFFFFF", type="ISO14443")
@@ -418,3 +422,45 @@ def test_a_card_that_two_emsps_bring_charges_for_the_one_whose_start_it_is(indoo
         told = {"evse": 1, "id_token": CARD, "remote_start_id": remote_start_id}
         tell(indoors, station, Phase.STARTED, transaction, seq=0, **told)
     assert [row["partner"] for row in indoors.rows("session")] == [one.id, other.id]
+
+
+def test_a_long_charge_is_added_up_and_not_read_again_with_every_message(indoors: Indoors, modern) -> None:
+    read: list[str] = []
+
+    def hear(_cursor: sqlite3.Cursor, statement: str, _parameters: Any) -> None:
+        if statement.startswith("SELECT transaction_event"):
+            read.append(statement)
+
+    _, _, station = modern
+    new(indoors, station, Phase.STARTED, 0, evse=1, id_token=CARD, meter_wh=1000)
+    overhear(indoors.engine, hear)
+    for seq in range(1, 31):
+        indoors.pass_(minutes=1)
+        new(indoors, station, Phase.UPDATED, seq, meter_wh=1000 + 100 * seq)
+    assert read == []
+    assert indoors.rows("session")[0]["kwh"] == 3
+    indoors.pass_(minutes=1)
+    new(indoors, station, Phase.UPDATED, 32, meter_wh=4200)
+    new(indoors, station, Phase.UPDATED, 31, meter_wh=4100)  # out of order: all of them are looked at
+    assert len(read) == 1
+    new(indoors, station, Phase.ENDED, 33, meter_wh=4300)
+    [session] = indoors.rows("session")
+    assert (session["state"], session["kwh"]) == ("COMPLETED", Decimal("3.3"))
+
+
+def test_of_a_charge_without_end_only_so_many_messages_are_kept(indoors: Indoors, modern) -> None:
+    _, _, station = modern
+    new(indoors, station, Phase.STARTED, 0, evse=1, id_token=CARD, meter_wh=0)
+    [session] = indoors.rows("session")
+    nearly = session["tally"] | {"count": charging.MOST_MESSAGES - 1}
+    indoors.run(sessions.change, session["id"], indoors.now, tally=nearly)
+    with capture_logs() as logged:
+        for seq in range(1, 6):
+            new(indoors, station, Phase.UPDATED, seq, meter_wh=seq)
+    assert len(indoors.rows("transaction_event")) == 2
+    assert [one["event"] for one in logged] == ["a transaction has as many messages as are kept"]
+    new(indoors, station, Phase.ENDED, 6, meter_wh=6000)
+    indoors.pass_(days=2)
+    indoors.run(charging.close, indoors.rules, indoors.now)
+    [session] = indoors.rows("session")
+    assert (session["state"], session["kwh"]) == ("COMPLETED", 6)

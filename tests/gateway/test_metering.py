@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.metering import PERIOD, Message, energy, is_complete, periods, stretches
+from gateway.domain.metering import PERIOD, TALLY, Message, Tally, energy, is_complete, periods, stretches
 from gateway.domain.usage import Activity, Stretch
 from ocpp_bridge.events import Phase, Reading
 from tests.support.indoors import START
@@ -188,3 +188,33 @@ def test_a_day_of_readings_a_few_seconds_apart_is_measured_in_one_go() -> None:
     found = stretches(messages, messages[0].at, messages[-1].at)
     assert len(found) == 9_999
     assert sum(one.energy for one in found) == energy(messages)
+
+
+readings_ = st.tuples(
+    st.integers(0, 60),
+    st.one_of(st.none(), st.integers(0, 50_000)),
+    st.one_of(st.none(), st.integers(-10, 500)),
+    st.sampled_from(Phase),
+    st.one_of(st.none(), st.integers(0, 5)),
+)
+
+
+@given(st.lists(readings_, max_size=20))
+def test_energy_added_up_message_by_message_is_the_same(raw) -> None:
+    """Where a message comes that the station made before another, all are looked at again."""
+    messages = [told(minutes, wh, phase, interval=interval, seq=seq) for minutes, wh, interval, phase, seq in raw]
+    tally = Tally()
+    for count, message in enumerate(messages, start=1):
+        written = TALLY.dump_python(tally, mode="json")
+        tally = TALLY.validate_python(written).after(message) or Tally.of(messages[:count])
+        assert tally == Tally.of(messages[:count])
+        assert tally.kwh == energy(messages[:count])
+    assert tally.count == len(messages)
+
+
+def test_a_message_made_before_others_cannot_be_added() -> None:
+    tally = Tally.of([told(0, 100, Phase.STARTED), told(10, 200)])
+    assert tally.after(told(9, 150)) is None
+    after = tally.after(told(10, 300))
+    assert after is not None
+    assert (after.kwh, after.count) == (Decimal("0.2"), 3)
