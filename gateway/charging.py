@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from gateway import authorization, ownership, sessions, stopping
+from gateway import authorization, evses, ownership, sessions, stopping
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
 from gateway.domain.metering import TALLY, Message, Tally
@@ -44,6 +44,9 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
     """Note what a station tells of a transaction; whatever it is, it is answered."""
     dispatch: list[int] = []
     known = _known(db, station, event)
+    # What a meter says changes nothing of who is where; an end is followed where the Session is completed.
+    placeless = known is not None and (known["station_evse"], known["station_connector"]) == (None, None)
+    is_news = known is None or placeless or event.id_token is not None or event.reservation is not None
     if known is None and (event.phase is Phase.STARTED or event.seq is not None):
         # 2.x names a transaction that we have not heard of when its first message comes later, or never.
         known = _begin(db, station, event, rules, now)
@@ -52,6 +55,8 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
         known, dispatch = _go_on(db, known, event, rules, now)
     if known is not None and (message := _note(db, known, event, now)) is not None:
         _measure(db, known, event, message, rules, now)
+    if is_news:
+        evses.follow(db, station, now)
     return Noted(transaction_id=known["transaction_id"] if known is not None else None, dispatch=dispatch)
 
 

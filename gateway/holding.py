@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.authorization import owner
+from gateway.domain.addressing import same_spot
 from gateway.domain.connector_types import ocpp_connector_type
 from gateway.domain.evse_status import DECIDED, USABLE
 from gateway.domain.ledger import CheckStatus, Kept, Spot, check, held_up
-from gateway.sessions import same_spot
 from gateway.store import commands, reservations, stations, transactions
 from gateway.store.prepared import Row
 from ocpi.locations import ConnectorFormat, ConnectorType, PowerType
@@ -128,7 +128,9 @@ def _is_usable(row: Row, running: Sequence[tuple[int | None, int | None]]) -> bo
     """As the station told; an imported status says nothing of this moment, except that it is not there at all."""
     if any(same_spot((row["station_evse"], row["station_connector"]), one) for one in running):
         return False
-    return row["status"] in USABLE if row["status_at"] is not None else row["status"] not in DECIDED
+    if row["imported_status"] in DECIDED:
+        return False
+    return row["told_status"] is None or row["told_status"] in USABLE
 
 
 def _types(row: Row, words: Collection[str] | None) -> list[str]:

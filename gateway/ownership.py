@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway import authorization, reservations, sessions
+from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import LIVE, ReservationState
 from gateway.store import commands, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
@@ -157,7 +158,7 @@ def _reservation(db: Connection, station: str, event: TransactionChanged, now: d
     for held in ledger.live_for_token(db, station, names):
         here = (held["station_evse"], held["station_connector"])
         if held["state"] == ReservationState.ACTIVE and (
-            here == (None, None) or sessions.same_spot(here, (event.evse, event.connector))
+            here == (None, None) or same_spot(here, (event.evse, event.connector))
         ):
             return held
     return None
@@ -170,7 +171,7 @@ def _may_be_used(held: Row, event: TransactionChanged, permitted: list[Row], now
     state = ReservationState(held["state"])
     in_time = state in LIVE or (state is ReservationState.EXPIRED and (event.at or now) < held["expiry_date"])
     spots = (held["station_evse"], held["station_connector"]), (event.evse, event.connector)
-    here = (None, None) in spots or sessions.same_spot(*spots)
+    here = (None, None) in spots or same_spot(*spots)
     own = fold(held["id_token"]) == fold(event.id_token.value)
     theirs = any(authorization.owner(one) == (held["partner"], held["party_key"]) for one in permitted)
     return in_time and here and (own or theirs or held["partner"] is None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway import errands, replacing, sessions
+from gateway import errands, evses, replacing, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.each import each
 from gateway.house import Rules
@@ -116,6 +116,8 @@ def _end(db: Connection, reservation_id: int, wanted: ReservationState, rules: R
     moved = reservations.become(db, reservation_id, wanted, now)
     if moved and wanted not in LIVE:
         sessions.unused(db, reservation_id, rules, now)
+    if moved:
+        evses.follow(db, reservations.by_id(db, reservation_id)["station"], now)
     return moved
 
 
@@ -160,6 +162,7 @@ def _reserved(
         reservations.become(db, held["id"], ReservationState.ACTIVE, now)
         told = {"cleanup_at": None, "confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
         reservations.change(db, held["id"], now, **told, **_as_ordered(db, held, order))
+        evses.follow(db, held["station"], now)
         if replacing.is_decided_elsewhere(db, held):
             return Follows(owed=_told_not_kept(db, row, held, rules, now))
         sessions.reserved(db, held, row, order, rules, now)
@@ -176,6 +179,7 @@ def _reserved(
         return Follows(owed=_told_given_up(db, held, rules, now))
     # An update that was refused, or whose fate is unknown, may have ended what it was to replace.
     reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
+    evses.follow(db, held["station"], now)
     if meaning.happened is Happened.UNKNOWN:  # and may have prolonged it
         reservations.change(db, held["id"], now, expiry_date=max(held["expiry_date"], order.expiry))
     if asked_again:  # the same number is on its way once more, and a cancellation would come after it
@@ -202,7 +206,7 @@ def _cancelled(db: Connection, row: Row, held: Row, meaning: Meaning, rules: Rul
         wanted = ReservationState.CANCELLED if unsure else ReservationState.REMOVED
         _end(db, held["id"], wanted, rules, now)
     elif meaning.happened is Happened.UNKNOWN or reason is not None:
-        reservations.become(db, held["id"], ReservationState.UNKNOWN, now)
+        _end(db, held["id"], ReservationState.UNKNOWN, rules, now)
         reservations.change(db, held["id"], now, cleanup_at=now + rules.settings.cleanup_pause)
     if reason is None or held["state"] not in LIVE:
         return Follows()

@@ -8,8 +8,9 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from gateway import cdrs
+from gateway import cdrs, evses
 from gateway.domain import metering
+from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import ReservationState, SessionState
 from gateway.each import each
 from gateway.house import Rules
@@ -95,6 +96,7 @@ def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, 
     """A Session is over, which is final (mod_sessions §SessionStatus)."""
     if sessions.become(db, session_pk, SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
         tell(db, session_pk, rules, now)
+        evses.follow(db, sessions.by_pk(db, session_pk)["station"], now)
         _settle(db, session_pk, now)
 
 
@@ -215,13 +217,6 @@ def view(db: Connection, row: Row) -> Session:
         status=row["state"],
         last_updated=row["last_updated"],
     )
-
-
-def same_spot(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> bool:
-    """Two (EVSE, connector) of a station are one place; 1.6 has only connectors, and 2.x may leave them out."""
-    if one[0] is not None and other[0] is not None:
-        return one[0] == other[0]
-    return one[1] is not None and one[1] == other[1]
 
 
 def _asked(order: RequestStart) -> dict[str, Any]:

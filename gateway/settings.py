@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     reservation_grace: Seconds = timedelta(seconds=30)
     #: Pause before a clean-up CancelReservation is tried again.
     cleanup_pause: SomeSeconds = timedelta(seconds=30)
+    #: How long a station may be away before partners are told that nothing is known of its EVSEs.
+    offline_after: Seconds = timedelta(seconds=60)
     #: How long a driver has to plug in after a start, where the station does not tell.
     connection_timeout: SomeSeconds = timedelta(seconds=120)
     #: How long after that a start that became no transaction is given up.

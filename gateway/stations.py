@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from gateway import errands, lost, reservations, stopping
-from gateway.domain.evse_status import DECIDED, evse_status
+from gateway import errands, evses, lost, reservations, stopping
+from gateway.domain.evse_status import evse_status
 from gateway.house import Rules
 from gateway.secrets import password_fits
 from gateway.store import callbacks, queues, stations
 from gateway.store.errands import given_since
+from gateway.store.evses import told
 from gateway.store.prepared import Row
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Refused
@@ -55,9 +56,12 @@ def connected(
     known = stations.find(db, station)
     assert known is not None
     changed = known["subprotocol"] != subprotocol
-    stations.change(db, station, subprotocol=subprotocol, connected_at=now, disconnected_at=None, heard_at=now)
+    here = {"connected_at": now, "disconnected_at": None, "offline_at": None, "heard_at": now}
+    stations.change(db, station, subprotocol=subprotocol, **here)
     if changed:  # other names for what was asked
         stations.change(db, station, abilities=None)
+        evses.learned(db, station, now)
+    evses.follow(db, station, now)
     errands = reservations.clean(db, rules, now, station)
     admission = Admission(
         registration=Registration(known["registration"]) if known["registration"] else None,
@@ -67,8 +71,8 @@ def connected(
     return admission, errands
 
 
-def disconnected(db: Connection, station: str, now: datetime) -> None:
-    stations.change(db, station, disconnected_at=now)
+def disconnected(db: Connection, station: str, rules: Rules, now: datetime) -> None:
+    stations.change(db, station, disconnected_at=now, offline_at=now + rules.settings.offline_after)
 
 
 def booted(db: Connection, station: str, event: Booted, rules: Rules, now: datetime) -> BootAnswer:
@@ -84,12 +88,13 @@ def booted(db: Connection, station: str, event: Booted, rules: Rules, now: datet
     return BootAnswer(status=Registration.ACCEPTED, interval=rules.settings.heartbeat_interval)
 
 
-def told_abilities(db: Connection, station: str, answer: Answer) -> None:
+def told_abilities(db: Connection, station: str, answer: Answer, now: datetime) -> None:
     """What it said is kept; that it could not say is an answer too, and it is not asked again until the next boot."""
     if answer.ending is Ending.RESULT:
         stations.change(db, station, abilities=answer.abilities or {})
     elif answer.ending is Ending.CALL_ERROR:
         stations.change(db, station, abilities={})
+    evses.learned(db, station, now)
 
 
 def learned(db: Connection, row: Row, rules: Rules, now: datetime) -> list[int]:
@@ -100,6 +105,7 @@ def learned(db: Connection, row: Row, rules: Rules, now: datetime) -> list[int]:
         order = ORDER.validate_python(row["order"])
         assert isinstance(order, Configure)
         _remember(db, row["station"], order)
+        evses.learned(db, row["station"], now)
     if row["ending"] != Ending.CALL_ERROR or answer.get("status", "").strip().casefold() != _NOT_BOOTED:
         return []
     known = stations.find(db, row["station"])
@@ -134,7 +140,8 @@ def status_changed(
     if not stations.put_status(db, station, spot, event.status[:24], event.error, told_at):
         return [], []
     for evse in stations.evses_at(db, station, spot):
-        _show(db, evse)
+        _told(db, evse)
+    evses.follow(db, station, now)
     if event.status == _AVAILABLE and any(spot):
         stopping.seen_free(db, station, event.evse or None, event.connector or None, rules, now)
     if event.evse is not None:
@@ -157,15 +164,15 @@ def _mind_clock(db: Connection, station: str, event: StatusChanged, now: datetim
         log.warning("a station's clock is ahead of ours", station=station, seconds=found)
 
 
-def _show(db: Connection, evse: int) -> None:
-    """An EVSE's own status, which partners see: what the station told last, of the EVSE or of its connectors."""
-    told = stations.told_of(db, evse)
-    whole, connectors = [[one for one in told if bool(one["connector"]) is part] for part in (False, True)]
-    newest = max((one["told_at"] for one in told), default=None)
+def _told(db: Connection, evse: int) -> None:
+    """An EVSE's own status: what the station told last, of the EVSE or of its connectors."""
+    said_of_it = stations.told_of(db, evse)
+    whole, connectors = [[one for one in said_of_it if bool(one["connector"]) is part] for part in (False, True)]
+    newest = max((one["told_at"] for one in said_of_it), default=None)
     said = whole if any(one["told_at"] == newest for one in whole) else connectors
     status = evse_status([one["status"] for one in said])
     if status is not None and newest is not None:
-        stations.show(db, evse, status, newest, DECIDED)
+        told(db, evse, status, newest)
 
 
 def heard(db: Connection, station: str, now: datetime) -> None:

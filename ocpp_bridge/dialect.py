@@ -110,6 +110,8 @@ class Dialect:
     timeout_ability: str
     #: The ability that tells how many connectors there are; None: the version has none.
     connectors_ability: str | None = None
+    #: A start names one connector, and no EVSE of several.
+    starts_connectors: bool = False
     #: CALLERROR codes whose spelling differs between versions.
     format_violation: str
     occurrence_violation: str

@@ -207,6 +207,7 @@ DIALECT = Dialect(
     authorizes_remote_starts=authorizes_remote_starts,
     timeout_ability=TIMEOUT,
     connectors_ability=CONNECTORS,
+    starts_connectors=True,
     longest_id_token=20,
     format_violation="FormationViolation",
     occurrence_violation="OccurenceConstraintViolation",

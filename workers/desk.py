@@ -46,7 +46,7 @@ class HouseDesk:
         return admission
 
     async def disconnected(self, station: str) -> None:
-        await self._store.note(stations.disconnected, station, utc_now())
+        await self._store.note(stations.disconnected, station, self._rules, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
         found, rings = await self._store.write(_claim_one, station, self._rules)
@@ -61,7 +61,7 @@ class HouseDesk:
             await self._office.ring(Job.DISPATCH, late.dispatch)
 
     async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:
-        await self._store.note(stations.told_abilities, station, answer)
+        await self._store.note(stations.told_abilities, station, answer, utc_now())
 
     async def booted(self, station: str, event: Booted) -> BootAnswer:
         return await self._store.write(stations.booted, station, event, self._rules, utc_now())

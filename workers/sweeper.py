@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
-from gateway import callbacks, charging, reservations, sessions
+from gateway import callbacks, charging, evses, reservations, sessions
 from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.pushes import Pusher
@@ -51,7 +51,7 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     owed = [callbacks.deliver(office, taken) for taken in concluded if taken is not None]
     for delivery in (*owed, callbacks.deliver(office), pusher.deliver()):
         _start(delivery, posting)
-    for chore in (reservations.expire, sessions.lapse, charging.close):
+    for chore in (reservations.expire, sessions.lapse, charging.close, evses.fade):
         await _keep_house(office, chore)
     errands = await _keep_house(office, reservations.clean)
     try:

@@ -45,3 +45,10 @@ def whole(place: Place) -> Place:
 
 def online_only(places: Sequence[Place], online: Collection[str]) -> list[Place]:
     return [place for place in places if place.station in online]
+
+
+def same_spot(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> bool:
+    """Two (EVSE, connector) of a station are one place; 1.6 has only connectors, and 2.x may leave them out."""
+    if one[0] is not None and other[0] is not None:
+        return one[0] == other[0]
+    return one[1] is not None and one[1] == other[1]

@@ -68,17 +68,6 @@ def told_of(db: Connection, evse_pk: int) -> Sequence[Row]:
     return _TOLD_OF.all(db, {"evse": evse_pk})
 
 
-def show(db: Connection, evse_pk: int, status: str, at: datetime, decided: Collection[str]) -> None:
-    """An OCPI EVSE's status as its station tells it, never back in time; what we have ``decided`` ourselves stays."""
-    shown = (
-        update(evse)
-        .where(evse.c.id == evse_pk, evse.c.status.not_in(decided))
-        .where(or_(evse.c.status_at.is_(None), evse.c.status_at <= at))
-        .values(status=status, status_at=at)
-    )
-    db.execute(shown)
-
-
 def online(db: Connection) -> dict[str, str]:
     """``{station: subprotocol}`` of those that are connected, as far as the database has been told."""
     asked = select(station.c.id, station.c.subprotocol).where(
@@ -88,7 +77,7 @@ def online(db: Connection) -> dict[str, str]:
 
 
 def places(db: Connection, station_id: str) -> Sequence[Row]:
-    """What is bound to a station: its number there, its OCPI EVSE's status, and the Location's body."""
+    """What is bound to a station: its number there, what is known of its OCPI EVSE, and the Location's body."""
     return _PLACES.all(db, {"station": station_id})
 
 
@@ -148,8 +137,8 @@ _PLACES = Prepared(
         binding.c.station_connector,
         binding.c.connector_key,
         evse.c.evse_key,
-        evse.c.status,
-        evse.c.status_at,
+        evse.c.imported_status,
+        evse.c.told_status,
         location.c.body,
     )
     .join(evse, evse.c.id == binding.c.evse)

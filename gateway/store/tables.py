@@ -128,6 +128,8 @@ class Partner(SQLModel, table=True):
     keep_pushing: bool = False
     #: They are asked about cards that no partner has told us of.
     authorize_unknown: bool = False
+    #: False: only what ``partner_sight`` names.
+    sees_all: bool = True
     state: str = _state(PartnerState.ACTIVE)
     #: Counts handshakes: of two at the same time one is done.
     revision: int = 0
@@ -189,6 +191,8 @@ class ClientInfo(SQLModel, table=True):
     role: str = Field(max_length=8)
     status: str = Field(max_length=12)
     last_updated: datetime = _at()
+    #: When we were told: what the party asks after that, it asks being there.
+    told_at: datetime = _at()
 
 
 class TokenSync(SQLModel, table=True):
@@ -235,8 +239,33 @@ class Location(SQLModel, table=True):
     cpo_id: int = _ref("cpo.id")
     location_id: str = Field(max_length=36)
     location_key: str = Field(max_length=36, index=True)
+    #: With the EVSEs that left it; what moves (status, capabilities, last_updated) stands in ``evse``.
     body: dict[str, Any] = _json()
+    #: Of what was imported; as partners are told it, it is not earlier than its EVSEs'.
     last_updated: datetime = _at()
+
+
+class LocationNews(SQLModel, table=True):
+    """Something changed at a Location of which partners have not been told yet: only added to, so nobody waits here."""
+
+    __tablename__ = "location_news"
+
+    id: int | None = _id()
+    location: int = _ref("location.id")
+    at: datetime = _at()
+
+
+class PartnerSight(SQLModel, table=True):
+    """A party of ours, or one Location, that a partner sees which does not see everything."""
+
+    __tablename__ = "partner_sight"
+    __table_args__ = (UniqueConstraint("partner", "cpo", "location"),)
+
+    id: int | None = _id()
+    partner: int = _ref("partner.id")
+    cpo: int = _ref("cpo.id")
+    #: None: all of the party's.
+    location: int | None = _ref("location.id", optional=True)
 
 
 class Evse(SQLModel, table=True):
@@ -248,10 +277,17 @@ class Evse(SQLModel, table=True):
     location: int = _ref("location.id")
     evse_uid: str = Field(max_length=36)
     evse_key: str = Field(max_length=36)
+    #: As imported; and as partners are told them: those by which commands are judged, as things are.
     capabilities: list[str] = _json()
+    offered: list[str] = _json()
+    #: As imported; as its station told last; and as partners are told it.
+    imported_status: str = Field(max_length=16)
+    told_status: str | None = Field(default=None, max_length=16)
     status: str = Field(max_length=16)
-    #: When its station last told of it; None: the status is the imported one.
+    #: When its station last told of it; None: never.
     status_at: datetime | None = _at(optional=True)
+    #: When what partners are told of it changed.
+    last_updated: datetime = _at()
     #: When it was last chosen for a command that named no EVSE.
     chosen_at: datetime | None = _at(optional=True)
 
@@ -270,6 +306,10 @@ class Connector(SQLModel, table=True):
 class Station(SQLModel, table=True):
     """A charging station: who it is, and what it has told of itself."""
 
+    __table_args__ = (
+        Index("station_fading", "offline_at", sqlite_where=_has("offline_at"), postgresql_where=_has("offline_at")),
+    )
+
     id: str = Field(primary_key=True, max_length=48)
     security_profile: int = 1
     password: str | None = None
@@ -281,6 +321,8 @@ class Station(SQLModel, table=True):
     subprotocol: str | None = Field(default=None, max_length=12)
     connected_at: datetime | None = _at(optional=True)
     disconnected_at: datetime | None = _at(optional=True)
+    #: When one that is gone is shown to be gone; None: it is there, or was shown to be gone.
+    offline_at: datetime | None = _at(optional=True)
     heard_at: datetime | None = _at(optional=True)
     #: Seconds that its clock is ahead of ours, where that is too much; it judges expiry by its own.
     clock_ahead: int | None = None
@@ -637,13 +679,13 @@ class Push(SQLModel, table=True):
     """What a partner is to be told of one object of ours, and what it has been told."""
 
     __table_args__ = (
-        UniqueConstraint("module", "object"),
+        UniqueConstraint("module", "object", "partner"),
         Index("push_due", "due_at", sqlite_where=_has("due_at"), postgresql_where=_has("due_at")),
     )
 
     id: int | None = _id()
     partner: int = _ref("partner.id")
-    #: OCPI ModuleID: sessions (``object`` is session.id) or cdrs (cdr.id).
+    #: OCPI ModuleID: sessions (``object`` is session.id), cdrs (cdr.id) or locations (location.id).
     module: str = Field(max_length=12)
     object: int = Field(sa_column=Column(_BIG, nullable=False))
     #: The next message; None: nothing new to tell.
@@ -652,7 +694,7 @@ class Push(SQLModel, table=True):
     held_until: datetime | None = _at(optional=True)
     #: Counts what was to be told: a change during a message is told in the next one.
     revision: int = 1
-    #: The object as the partner has acknowledged it; None: it was never told.
+    #: The object as the partner has acknowledged it (of a Location, what tells changes); None: that is not certain.
     told: dict[str, Any] | None = _json(optional=True)
     #: Where the partner keeps a CDR (its answer's Location header).
     kept_at: str | None = Field(default=None, max_length=255)

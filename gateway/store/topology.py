@@ -97,28 +97,35 @@ def chosen(db: Connection, evse_pk: int, now: datetime) -> None:
 
 
 def put_location(db: Connection, cpo_id: int, one: Location, body: dict[str, object]) -> int:
-    """A Location as imported; its EVSEs and connectors as they are in it now, those that left it REMOVED."""
+    """A Location as imported; its EVSEs and connectors as they are in it now, those that left it REMOVED.
+
+    What partners see of an EVSE that was there before follows later, unless it is ours to say.
+    """
     row = {"cpo_id": cpo_id, "location_id": one.id, "location_key": fold(one.id), "body": body}
     put(db, location, row | {"last_updated": one.last_updated}, ("cpo_id", "location_key"))
     found = find_location(db, cpo_id, one.id)
     assert found is not None
+    known = {row.evse_key: row for row in db.execute(select(evse).where(evse.c.location == found.id))}
     here = {fold(e.uid) for e in one.evses}
-    gone = update(evse).where(evse.c.location == found.id, evse.c.evse_key.not_in(here)).values(status=_REMOVED)
-    db.execute(gone)
-    told = _told_statuses(db, found.id)
+    gone = {"imported_status": _REMOVED, "status": _REMOVED, "last_updated": one.last_updated}
+    left = update(evse).where(evse.c.location == found.id, evse.c.evse_key.not_in(here), evse.c.status != _REMOVED)
+    db.execute(left.values(**gone))
     for each in one.evses:
-        status = each.status if each.status in DECIDED else told.get(fold(each.uid), each.status)
-        row = {"location": found.id, "evse_uid": each.uid, "evse_key": fold(each.uid), "status": status}
-        put(db, evse, row | {"capabilities": list(each.capabilities)}, ("location", "evse_key"))
-        evse_pk = evse_id(db, found.id, each.uid)
-        _put_connectors(db, evse_pk, [c.id for c in each.connectors])
+        before = known.get(fold(each.uid))
+        follows = before is not None and not {each.status, before.status} & DECIDED
+        row = {
+            "location": found.id,
+            "evse_uid": each.uid,
+            "evse_key": fold(each.uid),
+            "capabilities": list(each.capabilities),
+            "offered": list(before.offered if before is not None else each.capabilities),
+            "imported_status": each.status,
+            "status": before.status if before is not None and follows else each.status,
+            "last_updated": max(each.last_updated, before.last_updated if before is not None else each.last_updated),
+        }
+        put(db, evse, row, ("location", "evse_key"))
+        _put_connectors(db, evse_id(db, found.id, each.uid), [c.id for c in each.connectors])
     return found.id
-
-
-def _told_statuses(db: Connection, location_pk: int) -> dict[str, str]:
-    """What stations have told of EVSEs that are there, which is newer than any file."""
-    asked = select(evse.c.evse_key, evse.c.status).where(evse.c.location == location_pk, evse.c.status_at.is_not(None))
-    return {row.evse_key: row.status for row in db.execute(asked.where(evse.c.status.not_in(DECIDED)))}
 
 
 def evse_id(db: Connection, location_pk: int, evse_uid: str) -> int:

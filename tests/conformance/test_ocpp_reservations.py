@@ -457,11 +457,14 @@ async def test_csms_h03_fr_09_a_start_by_another_is_not_refused_once_the_token_w
 @every_way
 async def test_csms_h03_fr_10_the_status_of_a_used_evse_is_known(gateway: Gateway, ocpp: str, how: str):
     async with reserved(gateway, ocpp) as held:
-        seen = []
+        seen, believed = [], []
         for status in ("Reserved", "Available", "Preparing" if held.station.is_1 else "Occupied"):
             await tell(held.station, how, status)
+            believed.append(told_of(gateway, held.station)[1])
             seen.append(shown(gateway, held.location)["E1"])
-        assert seen == ["RESERVED", "AVAILABLE", "CHARGING"]
+        assert believed[:2] == ["Reserved", "Available"]
+        # Its driver is there, or was: until it is used, or over, nobody else may have it.
+        assert seen == ["RESERVED", "RESERVED", "CHARGING"]
 
 
 @pytest.mark.parametrize("ocpp", ["2.1"])

@@ -26,6 +26,7 @@ GIVEN = {
     "reservation_max": ("PT48H", timedelta(hours=48)),
     "reservation_grace": ("PT1M", timedelta(minutes=1)),
     "cleanup_pause": ("5", timedelta(seconds=5)),
+    "offline_after": ("PT2M", timedelta(minutes=2)),
     "connection_timeout": ("90", timedelta(seconds=90)),
     "connection_margin": ("0", timedelta(0)),
     "transaction_patience": ("PT1H", timedelta(hours=1)),

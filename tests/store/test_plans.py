@@ -11,6 +11,7 @@ from gateway.store import (
     callbacks,
     commands,
     errands,
+    evses,
     partner_tokens,
     partners,
     pushes,
@@ -66,6 +67,9 @@ QUERIES = {
     "authorized": (tokens.authorized, ("CS", "T")),
     "places": (topology.places, (1, "E1", "1")),
     "place_of": (topology.place_of, ("CS", None, 1)),
+    "facts_at": (evses.facts_at, ("CS",)),
+    "ways_at": (evses.ways_at, ("CS",)),
+    "fading": (evses.fading, (START,)),
     "partners_due": (pushes.partners_due, (START,)),
     "take_due of a partner": (pushes.take_due, (1, START, SOON, 16)),
     "owe a push": (pushes.owe, (1, "sessions", 1, START)),
@@ -84,6 +88,7 @@ SMALL = (
     "reservation_live_",
     "session_pending",
     "session_closing",
+    "station_fading",
 )
 
 

@@ -88,7 +88,7 @@ class Indoors:
     def station(self, subprotocol: str = "ocpp1.6", online: bool = True) -> str:
         name = f"CS-{next(_numbers)}"
         self.run(stations.put_station, name, 0, None)
-        self.run(stations.change, name, subprotocol=subprotocol)
+        self.run(stations.change, name, subprotocol=subprotocol, connected_at=self.now if online else None)
         if online:
             self.online[name] = subprotocol
         return name

@@ -1,0 +1,151 @@
+"""EVSEs as partners see them: every query about their status, what they offer, and that something changed."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, insert, or_, select, update
+
+from gateway.domain.lifecycle import ReservationState, SessionState
+from gateway.store.reservations import IS_LIVE
+from gateway.store.rows import binding, evse, location_news, reservation, session, station
+
+# Whoever is away is shown to be away after a while; until then it may only have lost its connection.
+_IS_THERE = and_(
+    station.c.connected_at.is_not(None), or_(station.c.disconnected_at.is_(None), station.c.offline_at.is_not(None))
+)
+_BOUND = binding.alias("bound")
+_BINDING_OF = _BOUND.c.evse == evse.c.id
+_IS_ACTIVE = and_(IS_LIVE, reservation.c.state == ReservationState.ACTIVE)
+_HERE = select(binding.c.evse).where(binding.c.station == bindparam("station_"))
+
+_RESERVED = exists().where(reservation.c.evse == evse.c.id, _IS_ACTIVE).correlate(evse)
+# A 1.6 station tells of connectors only, whether or not its binding names an EVSE as well.
+_CHARGING = (
+    exists(select(session.c.id).join(_BOUND, _BOUND.c.station == session.c.station))
+    .where(_BINDING_OF, session.c.state == SessionState.ACTIVE)
+    .where(
+        or_(
+            session.c.station_evse == _BOUND.c.station_evse,
+            and_(session.c.station_evse.is_(None), session.c.station_connector == _BOUND.c.station_connector),
+        )
+    )
+    .correlate(evse)
+)
+_REACHABLE = (
+    exists(select(_BOUND.c.id).join(station, station.c.id == _BOUND.c.station)).where(_BINDING_OF, _IS_THERE)
+).correlate(evse)
+_IS_BOUND = exists().where(_BINDING_OF).correlate(evse)
+#: A reservation that names no EVSE may need any of them.
+_UNPLACED = (
+    exists()
+    .where(reservation.c.station == bindparam("station_"), reservation.c.evse.is_(None), _IS_ACTIVE)
+    .correlate(None)
+)
+_FACTS = select(
+    evse.c.id,
+    evse.c.location,
+    evse.c.imported_status,
+    evse.c.told_status,
+    evse.c.status,
+    _IS_BOUND.label("bound"),
+    _RESERVED.label("reserved"),
+    _CHARGING.label("charging"),
+    (_IS_BOUND & ~_REACHABLE).label("offline"),
+)
+_FACTS_AT = _FACTS.add_columns(_UNPLACED.label("unplaced")).where(evse.c.id.in_(_HERE)).order_by(evse.c.id)
+_SHOW = (
+    update(evse)
+    .where(evse.c.id == bindparam("id_"), evse.c.status == bindparam("before"))
+    .values(status=bindparam("status_"), last_updated=bindparam("now"))
+)
+_NEWS = insert(location_news)
+_SPOTS = select(binding.c.evse, binding.c.station_evse, binding.c.station_connector).where(
+    binding.c.station == bindparam("station_")
+)
+
+
+def facts_at(db: Connection, station_id: str) -> Sequence[RowMapping]:
+    """What is known of the status of every EVSE that is bound to a station."""
+    return db.execute(_FACTS_AT, {"station_": station_id}).mappings().all()
+
+
+def numbers_at(db: Connection, station_id: str) -> dict[int, set[int]]:
+    """``{EVSE: its numbers at the station}``; on 1.6 connectors are the EVSEs."""
+    numbers: defaultdict[int, set[int]] = defaultdict(set)
+    for row in db.execute(_SPOTS, {"station_": station_id}):
+        numbers[row.evse].add(row.station_connector if row.station_evse is None else row.station_evse)
+    return numbers
+
+
+def facts_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
+    """Likewise of every EVSE of a Location."""
+    return db.execute(_FACTS.where(evse.c.location == location_pk).order_by(evse.c.id)).mappings().all()
+
+
+def show(db: Connection, seen: RowMapping, status: str, now: datetime) -> bool:
+    """Partners see another status; False when another process has changed it since it was ``seen``."""
+    changed = {"id_": seen["id"], "before": seen["status"], "status_": status, "now": now}
+    if db.execute(_SHOW, changed).rowcount == 0:
+        return False
+    note(db, seen["location"], now)
+    return True
+
+
+def note(db: Connection, location_pk: int, now: datetime) -> None:
+    """Partners are to be told of a Location what is new at it."""
+    db.execute(_NEWS, {"location": location_pk, "at": now})
+
+
+def take_news(db: Connection) -> list[int]:
+    """The Locations of which something is new; who takes it tells it."""
+    return sorted(set(db.execute(delete(location_news).returning(location_news.c.location)).scalars()))
+
+
+def told(db: Connection, evse_pk: int, status: str, at: datetime) -> None:
+    """What its station tells of an EVSE, never back in time."""
+    newest = or_(evse.c.status_at.is_(None), evse.c.status_at <= at)
+    db.execute(update(evse).where(evse.c.id == evse_pk, newest).values(told_status=status, status_at=at))
+
+
+def ways_at(db: Connection, station_id: str) -> Sequence[RowMapping]:
+    """The bindings of every EVSE that is bound to a station, with what is known of the stations they lead to."""
+    return db.execute(_WAYS.where(evse.c.id.in_(_HERE)), {"station_": station_id}).mappings().all()
+
+
+def ways_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
+    """Likewise of every EVSE of a Location; without a station where an EVSE is bound to none."""
+    return db.execute(_WAYS.where(evse.c.location == location_pk)).mappings().all()
+
+
+def offer(db: Connection, seen: RowMapping, capabilities: Collection[str], now: datetime) -> None:
+    """Partners are told other capabilities of an EVSE."""
+    changed: dict[str, Any] = {"offered": list(capabilities), "last_updated": now}
+    db.execute(update(evse).where(evse.c.id == seen["id"]).values(**changed))
+    note(db, seen["location"], now)
+
+
+_WAYS = (
+    select(
+        evse.c.id,
+        evse.c.location,
+        evse.c.capabilities,
+        evse.c.offered,
+        binding.c.connector_key,
+        binding.c.station,
+        binding.c.station_evse,
+        binding.c.station_connector,
+        station.c.subprotocol,
+        station.c.abilities,
+    )
+    .join(binding, binding.c.evse == evse.c.id, isouter=True)
+    .join(station, station.c.id == binding.c.station, isouter=True)
+    .order_by(evse.c.id, binding.c.connector_key)
+)
+
+
+def fading(db: Connection, now: datetime) -> list[str]:
+    """Stations that have been away for so long that they are shown to be, from now on."""
+    gone = update(station).where(station.c.offline_at <= now).values(offline_at=None).returning(station.c.id)
+    return list(db.execute(gone).scalars())
