@@ -158,7 +158,7 @@ def _start(bench: Bench, command: StartSession) -> Taken:
     if at.evse_uid is None:
         at = _reserved_at(bench, command, location) or at
     place = find_place(db, asked, at, "REMOTE_START_STOP_CAPABLE", bench.online)
-    if command.connector_id is None and "START_SESSION_CONNECTOR_REQUIRED" in place.capabilities:
+    if command.connector_id is None and "START_SESSION_CONNECTOR_REQUIRED" in place.offered:
         raise rejected("This EVSE needs a connector_id.", StatusCode.NOT_ENOUGH_INFORMATION)
     token, group = _station_tokens(bench, command.token, place.station)
     order = orders.RequestStart(

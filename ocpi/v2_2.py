@@ -131,7 +131,10 @@ class CDR(cdrs.CDR):
 
 
 def narrow(location: Location) -> Location:
-    """With shorter texts; an EVSE that has only plugs unknown to 2.2 is not in it."""
+    """With shorter texts; an EVSE that has only plugs unknown to 2.2 is not in it.
+
+    Where a start has to name a connector no session can be started: START_SESSION has no word for one.
+    """
     evses = (_narrow_evse(evse) for evse in location.evses)
     return location.model_copy(
         update={
@@ -143,7 +146,9 @@ def narrow(location: Location) -> Location:
 
 
 def _narrow_evse(evse: EVSE) -> EVSE:
-    capabilities = (each for each in evse.capabilities if each is not Capability.START_SESSION_CONNECTOR_REQUIRED)
+    needs_connector = Capability.START_SESSION_CONNECTOR_REQUIRED in evse.capabilities
+    unheard = {Capability.START_SESSION_CONNECTOR_REQUIRED, Capability.REMOTE_START_STOP_CAPABLE}
+    capabilities = (each for each in evse.capabilities if not (needs_connector and each in unheard))
     connectors = (_narrow_connector(each) for each in evse.connectors if each.standard not in NEWER_PLUGS)
     return evse.model_copy(update={"capabilities": tuple(capabilities), "connectors": tuple(connectors)})
 

@@ -1,6 +1,6 @@
 """The OpenAPI documents: one per OCPI version, read off the routes and the dialect's models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -33,6 +33,8 @@ _TOKEN_LINKS = {
     "Seen": {"operationId": "get_token", "parameters": _SAME_TOKEN | {"type": "$request.query.type"}},
     "Changed": {"operationId": "patch_token", "parameters": _SAME_TOKEN | {"type": "$request.query.type"}},
 }
+#: What names a Location, and below it an EVSE and a Connector.
+PLACE = ("location_id", "evse_uid", "connector_id")
 
 _DATE_FROM = {"name": "date_from", "in": "query", "schema": {"type": "string", "format": "date-time"}}
 _PAGE = [
@@ -88,6 +90,11 @@ def of_token(model: type[Model] | None = None, *, creates: bool = False) -> dict
             for status, what in (("200", "It is as told, unless a newer one is known"), ("201", "It is new"))
         }
     return said
+
+
+def of_place(names: Sequence[str]) -> dict[str, Any]:
+    """What a route says of a Location, or of a part of one."""
+    return refusing("404", parameters=[in_path(name) for name in names])
 
 
 def of_session(model: type[Model]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from gateway.api import cdrs, commands, credentials, sessions, tariffs, tokens
+from gateway.api import cdrs, commands, credentials, locations, sessions, tariffs, tokens
 from gateway.api.callers import Caller
 from ocpi.dialect import Dialect
 from ocpi.versions import InterfaceRole, ModuleID
@@ -41,6 +41,7 @@ MODULES = (
     ),
     Module(identifier=ModuleID.CDRS, role=InterfaceRole.SENDER, router_for=cdrs.router_for),
     Module(identifier=ModuleID.COMMANDS, role=InterfaceRole.RECEIVER, router_for=commands.router_for),
+    Module(identifier=ModuleID.LOCATIONS, role=InterfaceRole.SENDER, router_for=locations.router_for),
     Module(identifier=ModuleID.SESSIONS, role=InterfaceRole.SENDER, router_for=sessions.router_for),
     Module(identifier=ModuleID.TARIFFS, role=InterfaceRole.SENDER, router_for=tariffs.router_for),
     Module(identifier=ModuleID.TOKENS, role=InterfaceRole.RECEIVER, router_for=tokens.router_for),

@@ -21,6 +21,8 @@ class Place:
     station_evse: int | None
     station_connector: int | None
     capabilities: frozenset[str] = frozenset()
+    #: Those that partners are told.
+    offered: frozenset[str] = frozenset()
     #: No transaction, no reservation and no other status than Available was told.
     free: bool = True
     chosen_at: datetime | None = None

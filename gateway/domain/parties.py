@@ -38,6 +38,8 @@ class Partner:
     keep_pushing: bool = False
     #: It is asked about tokens that nobody here knows.
     authorize_unknown: bool = False
+    #: False: it sees only the Locations that an operator names to it.
+    sees_all: bool = True
     #: A hub's: any party may speak through it, also one that it has not told us of.
     open_parties: bool = False
     #: What its requests do not say of their parties is guessed.

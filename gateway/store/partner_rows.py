@@ -20,6 +20,7 @@ def read_partner(row: Row) -> Partner:
         lenient_token=row["lenient_token"],
         keep_pushing=row["keep_pushing"],
         authorize_unknown=row["authorize_unknown"],
+        sees_all=row["sees_all"],
         open_parties=row["open_parties"],
         lenient_routing=row["lenient_routing"],
         trailing_slash=row["trailing_slash"],

@@ -75,6 +75,7 @@ def add(
         "callback_hosts": hosts,
         "registered_hosts": hosts,
         "open_parties": one.open_parties,
+        "sees_all": one.sees_all,
         "lenient_routing": one.lenient_routing,
         "trailing_slash": one.trailing_slash,
         "versions_url": one.versions_url,

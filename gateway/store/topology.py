@@ -184,6 +184,7 @@ _PLACES = (
         location.c.location_id,
         evse.c.evse_uid,
         evse.c.capabilities,
+        evse.c.offered,
         evse.c.chosen_at,
         binding.c.connector_key,
         select(connector.c.connector_id)
@@ -239,6 +240,7 @@ def _place(row: Row) -> Place:
         station_evse=row["station_evse"],
         station_connector=row["station_connector"],
         capabilities=frozenset(row["capabilities"]),
+        offered=frozenset(row["offered"]),
         free=bool(row["free"]),
         chosen_at=row["chosen_at"],
     )

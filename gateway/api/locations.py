@@ -1,0 +1,45 @@
+"""The Locations module's Sender interface: partners pull where and how our EVSEs are (mod_locations §Sender)."""
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+
+from gateway.api import documents
+from gateway.api.answers import answer
+from gateway.api.callers import office_of, parties
+from gateway.api.pages import asked_page, page_of
+from gateway.locations import listed, one
+from ocpi.dialect import Dialect
+from ocpi.envelope import Envelope
+from ocpi.locations import EVSE, Connector, Location
+
+
+def router_for(dialect: Dialect) -> APIRouter:
+    router = APIRouter(prefix=f"/ocpi/cpo/{dialect.version}/locations", tags=["locations"])
+
+    @router.get("", openapi_extra=documents.PAGED, response_model=Envelope[list[Location]], name="locations")
+    async def all_of_them(request: Request) -> Response:
+        partner, ends = await parties(request)
+        page = asked_page(request)
+        total, told = await office_of(request).store.read(listed, partner, ends.cpo.id, page, dialect)
+        return page_of(request, page, told, total)
+
+    async def a_part(request: Request) -> Response:
+        partner, ends = await parties(request)
+        place = [request.path_params[name] for name in documents.PLACE if name in request.path_params]
+        told = await office_of(request).store.read(one, partner, ends.cpo.id, place, dialect)
+        if told is None:
+            raise HTTPException(404, "There is no such object.")
+        return answer(told)
+
+    for depth, model in enumerate((Location, EVSE, Connector), start=1):
+        names = documents.PLACE[:depth]
+        router.add_api_route(
+            "".join(f"/{{{name}}}" for name in names),
+            a_part,
+            methods=["GET"],
+            operation_id=f"get_{model.__name__.lower()}",
+            summary=f"One {model.__name__}",
+            response_model=Envelope[model],  # type: ignore[valid-type]  # a value, not a type
+            openapi_extra=documents.of_place(names),
+        )
+    return router
