@@ -11,7 +11,7 @@ from gateway.domain.lifecycle import CallbackState
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.outgoing.client import Posted
-from gateway.outgoing.heard import Heard, heard, ocpi_status
+from gateway.outgoing.heard import Heard, heard, ocpi_status, why
 from gateway.store import callbacks
 from gateway.store.callbacks import Attempt, Due, Taken
 from ocpi.commands import CommandResult, CommandResultType
@@ -19,9 +19,6 @@ from ocpi.headers import Encoding, MessageIds, Party, Routing
 from ocpi.types import DisplayText
 
 log = structlog.get_logger(__name__)
-
-#: What is written down of a partner that was removed after it had asked.
-_GONE = Posted(http_status=None, body=b"", error="The partner was removed.", milliseconds=0)
 
 
 async def deliver(office: Office, taken: Taken | None = None) -> None:
@@ -42,13 +39,19 @@ async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
         left = min(until, due.expires_at) - at
         if left <= timedelta(0):  # it was held up: it is due again soon, or the promised time is over
             return
-        posted = _GONE if due.is_removed else await _post(office, due, ids, left)
+        posted = _unsent(due) or await _post(office, due, ids, left)
         attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.note(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:
         log.warning(
             "a result was given up", command_id=due.command, http_status=attempt.http_status, problem=attempt.error
         )
+
+
+def _unsent(due: Due) -> Posted | None:
+    """What is written down instead of an attempt where nobody is to be called: removed since, or away."""
+    reason = "The partner was removed." if due.is_removed else due.away
+    return Posted(http_status=None, body=b"", error=reason, milliseconds=0) if reason else None
 
 
 async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> Posted:
@@ -70,7 +73,8 @@ def judge(
 ) -> Attempt:
     """What an attempt means for its callback: delivered, refused for good, or worth another try while there is time."""
     code = ocpi_status(posted.body)
-    state = CallbackState.ABANDONED if due.is_removed else _STATE[heard(posted.http_status, code)]
+    nobody = due.is_removed or due.away
+    state = CallbackState.ABANDONED if nobody else _STATE[heard(posted.http_status, code)]
     pause = pauses[min(due.attempts, len(pauses) - 1)] if pauses else None
     if state is CallbackState.DUE and (pause is None or due.attempts >= len(pauses) or now + pause >= due.expires_at):
         state = CallbackState.ABANDONED
@@ -80,7 +84,7 @@ def judge(
         request_id=request_id,
         http_status=posted.http_status,
         ocpi_status=code,
-        error=posted.error or "",
+        error=posted.error or why(code),
         milliseconds=posted.milliseconds,
         state=state,
         due_at=now + (pause or timedelta(0)),
@@ -91,4 +95,5 @@ _STATE = {
     Heard.TAKEN: CallbackState.DELIVERED,
     Heard.TRY_AGAIN: CallbackState.DUE,
     Heard.REFUSED: CallbackState.ABANDONED,
+    Heard.NOT_ROUTED: CallbackState.ABANDONED,
 }

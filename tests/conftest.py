@@ -95,6 +95,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         GATEWAY_CALLBACK_PAUSES="0.3,0.6,1",
         GATEWAY_CALLBACK_ATTEMPT_TIMEOUT="2",
         GATEWAY_CLEANUP_PAUSE="1",
+        GATEWAY_OFFLINE_AFTER="1",
         GATEWAY_SWEEP_INTERVAL="0.3",
         GATEWAY_RING_AGAIN="1",
     ) as started:

@@ -1,4 +1,4 @@
-"""A simulated eMSP's Sessions and CDRs modules: what it is told is judged, and kept as the specification says."""
+"""A simulated eMSP's Sessions, CDRs and Locations: what it is told is judged, and kept as the specification says."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.simulators.exchanges import Received, envelope, parsed
+from gateway.simulators.places import LEVELS, Places
 from gateway.simulators.push_verdicts import (
     Wire,
     change_problems,
@@ -29,6 +30,7 @@ from ocpi.status import StatusCode
 ROOT = "/ocpi/emsp/{version}"
 SESSION = ROOT + "/sessions/{country_code}/{party_id}/{id}"
 CDRS = ROOT + "/cdrs"
+LOCATIONS = ROOT + "/locations/{country_code}/{party_id}/{ids:.+}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +59,7 @@ class Mood:
 
 
 class Receiver:
-    """``pushes`` is every request, in order; ``sessions`` by id and ``cdrs`` are what is kept."""
+    """``pushes`` is every request, in order; ``sessions`` by id, ``cdrs`` and ``places`` are what is kept."""
 
     def __init__(self, token: Tokens, on_push: Callable[[Push], None] = lambda push: None) -> None:
         #: The raw tokens that we may be sent.
@@ -68,6 +70,7 @@ class Receiver:
         self.pushes: list[Push] = []
         self.sessions: dict[str, Wire] = {}
         self.cdrs: list[Wire] = []
+        self.places = Places()
         #: Set by every push.
         self.news = asyncio.Event()
         self.on_push = on_push
@@ -80,6 +83,9 @@ class Receiver:
             web.post(CDRS, self._door(self._post_cdr)),
             web.post(CDRS + "/", self._door(self._post_cdr)),
             web.get(CDRS + "/{id}", self._door(self._get_cdr), allow_head=False),
+            web.put(LOCATIONS, self._door(self._put_place)),
+            web.patch(LOCATIONS, self._door(self._patch_place)),
+            web.get(LOCATIONS, self._door(self._get_place), allow_head=False),
         ]
 
     def _door(self, module: Callable[[web.Request, Any], tuple[web.Response, list[str]]]) -> Handler:
@@ -168,6 +174,39 @@ class Receiver:
     def _get_cdr(self, request: web.Request, _: Any) -> tuple[web.Response, list[str]]:
         return _shown(request, self._cdr(request.match_info["id"])), []
 
+    def _put_place(self, request: web.Request, body: Any) -> tuple[web.Response, list[str]]:
+        ids = _ids(request)
+        wrong = list(object_problems(LEVELS[len(ids) - 1][0], body))
+        wrong = wrong or [*self._place_problems(request, ids, body)]
+        if not wrong and len(ids) > 1 and self.places.find(ids[:-1]) is None:
+            return envelope(request, StatusCode.INVALID_PARAMETERS), []
+        return self._keep_place(request, ids, body, wrong)
+
+    def _patch_place(self, request: web.Request, body: Any) -> tuple[web.Response, list[str]]:
+        ids = _ids(request)
+        known, wrong = self.places.find(ids), list(patch_problems(LEVELS[len(ids) - 1][0], body))
+        if wrong or known is None:
+            return envelope(request, StatusCode.INVALID_PARAMETERS), wrong
+        body = known | body
+        return self._keep_place(request, ids, body, [*self._place_problems(request, ids, body)])
+
+    def _get_place(self, request: web.Request, _: Any) -> tuple[web.Response, list[str]]:
+        return _shown(request, self.places.find(_ids(request))), []
+
+    def _keep_place(
+        self, request: web.Request, ids: list[str], body: Wire, wrong: list[str]
+    ) -> tuple[web.Response, list[str]]:
+        if wrong:
+            return envelope(request, StatusCode.INVALID_PARAMETERS), wrong
+        is_new = self.places.find(ids) is None
+        self.places.put(ids, body)
+        return envelope(request, StatusCode.SUCCESS, status=201 if is_new else 200), []
+
+    def _place_problems(self, request: web.Request, ids: list[str], body: Wire) -> Iterator[str]:
+        if len(ids) == 1:
+            yield from place_problems(body, {name: request.match_info[name] for name in ("country_code", "party_id")})
+        yield from self.places.problems(ids, body, _dialect(request))
+
     def _cdr(self, id_: str) -> Wire | None:
         return next((one for one in self.cdrs if one["id"] == id_), None)
 
@@ -176,6 +215,11 @@ def _session_problems(request: web.Request, before: Wire | None, body: Any) -> l
     place = {name: request.match_info[name] for name in ("country_code", "party_id", "id")}
     wrong = list(object_problems(_dialect(request).session, body))
     return wrong or [*place_problems(body, place), *change_problems(before, body)]
+
+
+def _ids(request: web.Request) -> list[str]:
+    """Of a Location, and perhaps of an EVSE of it and of a Connector of that."""
+    return request.match_info["ids"].rstrip("/").split("/")
 
 
 def _dialect(request: web.Request) -> Dialect:

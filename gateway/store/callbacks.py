@@ -1,15 +1,17 @@
 """Callbacks: every query about results on their way to a response_url."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.domain.lifecycle import CALLBACK, CallbackState, PartnerState, before
+from gateway.store import client_infos
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import callback, callback_attempt, command, partner
+from ocpi.headers import Party
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,9 @@ class Due:
     callback_hosts: tuple[str, ...]
     #: It is not to be called any more.
     is_removed: bool
+    is_hub: bool = False
+    #: Why the party behind the hub cannot be told; empty: it can.
+    away: str = ""
     #: (country, party): our own, and the eMSP's.
     from_party: tuple[str, str]
     to_party: tuple[str, str]
@@ -110,7 +115,13 @@ def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: t
     if not ids:
         return []
     mine = _HOLD.scalars(db, {"ids": list(ids), "now": now, "until": now + hold})
-    return [_due(row) for row in _DUE.all(db, {"ids": mine})] if mine else []
+    found = [_due(row) for row in _DUE.all(db, {"ids": mine})] if mine else []
+    return [_looked_for(db, one) if one.is_hub else one for one in found]
+
+
+def _looked_for(db: Connection, due: Due) -> Due:
+    """Nothing is sent to a party that its hub says is away (mod_hub_client_info §Scenarios)."""
+    return replace(due, away=client_infos.away(db, due.partner, Party(*due.to_party)))
 
 
 def expire(db: Connection, now: datetime) -> int:
@@ -174,6 +185,7 @@ _DUE = Prepared(
         partner.c.token_out_encoding,
         partner.c.callback_hosts,
         partner.c.state.label("partner_state"),
+        partner.c.role,
         command.c.from_country,
         command.c.from_party,
         command.c.to_country,
@@ -237,6 +249,7 @@ def _due(seen: Row) -> Due:
         encoding=seen["token_out_encoding"],
         callback_hosts=tuple(seen["callback_hosts"]),
         is_removed=seen["partner_state"] == PartnerState.REMOVED,
+        is_hub=seen["role"] == "HUB",
         from_party=(seen["to_country"], seen["to_party"]),
         to_party=(seen["from_country"], seen["from_party"]),
     )

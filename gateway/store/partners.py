@@ -4,19 +4,35 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, union_all, update
 
 from gateway.domain.lifecycle import PARTNER, PartnerState, before
 from gateway.domain.parties import Cpo, Partner, Role, Scope
 from gateway.store import partner_tokens
 from gateway.store.partner_rows import read_partner, read_party
 from gateway.store.prepared import Prepared
-from gateway.store.rows import cpo, partner, partner_party
+from gateway.store.rows import client_info, cpo, partner, partner_party
 from ocpi.headers import Party
+from ocpi.hub_client_info import ConnectionStatus
 
-_mine = select(partner_party).where(partner_party.c.partner == bindparam("partner_")).order_by(partner_party.c.id)
-_PARTIES = Prepared(_mine)
-_NAMED = Prepared(_mine.where(partner_party.c.key == bindparam("key_")))
+_PARTIES = Prepared(
+    select(partner_party).where(partner_party.c.partner == bindparam("partner_")).order_by(partner_party.c.id)
+)
+_DECLARED, _BEHIND = (
+    select(table.c.country_code, table.c.party_id, literal(turn).label("turn"), table.c.id).where(
+        table.c.partner == bindparam("partner_")
+    )
+    for turn, table in enumerate((partner_party, client_info))
+)
+#: What a hub has taken back is none of its parties any more (mod_hub_client_info §Push model).
+_CONNECTED = _BEHIND.where(client_info.c.status != ConnectionStatus.SUSPENDED)
+_SPOKEN_FOR = Prepared(union_all(_DECLARED, _CONNECTED).order_by("turn", "id"))
+_NAMED = Prepared(
+    union_all(
+        _DECLARED.where(partner_party.c.key == bindparam("key_")),
+        _CONNECTED.where(client_info.c.key == bindparam("key_")),
+    ).order_by("turn", "id")
+)
 _BEFORE = select(partner.c.token_out_before).where(partner.c.token_out == bindparam("token_out_"))
 _CPOS = Prepared(select(cpo).order_by(cpo.c.id))
 
@@ -125,8 +141,11 @@ def forget_token_before(db: Connection, partner_id: int) -> None:
 
 
 def parties(db: Connection, partner_id: int, named: Party | None = None) -> list[Party]:
-    """What the connection speaks for, each once: as it spells the one that is named, or all."""
-    asked = _PARTIES if named is None else _NAMED
+    """What the connection speaks for, each once: as it spells the one that is named, or all.
+
+    A hub's parties are those that it declared, and those of which it has told us since.
+    """
+    asked = _SPOKEN_FOR if named is None else _NAMED
     values = {"partner_": partner_id} | ({} if named is None else {"key_": named.key})
     return list(dict.fromkeys(read_party(row) for row in asked.all(db, values)))
 

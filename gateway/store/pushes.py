@@ -1,15 +1,20 @@
 """Pushes: every query about what partners are to be told of our objects, and what they have been told."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, null, or_, select, update
+from sqlalchemy import Connection, Executable, and_, bindparam, case, func, literal, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
+from gateway.store import client_infos
+from gateway.store.locations import SEES
 from gateway.store.prepared import Prepared, Row, among
-from gateway.store.rows import cdr, cpo, partner, partner_endpoint, push, session
-from gateway.store.statements import put_once
+from gateway.store.rows import cdr, cpo, location, partner, partner_endpoint, push, session
+from gateway.store.statements import insert_into, put_once
+from ocpi.headers import Party
 from ocpi.versions import ModuleID
 
 
@@ -19,7 +24,7 @@ class Due:
 
     id: int
     module: str
-    #: session.id or cdr.id.
+    #: session.id, cdr.id or location.id.
     object: int
     revision: int
     #: Nobody else sends it before.
@@ -36,7 +41,10 @@ class Due:
     encoding: str
     keep_pushing: bool
     trailing_slash: bool
-    #: (country, party): our own, and the eMSP's.
+    is_hub: bool
+    #: Why the party behind the hub is told nothing now; empty: it is.
+    away: str = ""
+    #: (country, party): our own, and the eMSP's; what is for all behind a hub goes to the hub.
     from_party: tuple[str, str]
     to_party: tuple[str, str]
 
@@ -70,12 +78,18 @@ def owe(
     if _WANTED.first(db, {"partner_": partner_id, "module_": module}) is None:
         return
     due = not_before or now
-    again = {"module_": module, "object_": object_, "due": due}
+    again = {"partner_": partner_id, "module_": module, "object_": object_, "due": due}
     if _AGAIN.run(db, again) == 1:
         return
     row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
     if not put_once(db, push, row | {"revision": 1, "attempts": 0, "error": ""}):  # another process was quicker
         _AGAIN.run(db, again)
+
+
+def announce(db: Connection, locations: Collection[int], now: datetime) -> None:
+    """Whoever sees one of these Locations, and has said where it wants to hear of them, is to be told of it."""
+    if locations:
+        db.execute(_announce(db.dialect.name), {"locations": list(locations), "now": now})
 
 
 def partners_due(db: Connection, now: datetime) -> list[int]:
@@ -93,7 +107,12 @@ def take_due(db: Connection, partner_id: int, now: datetime, hold: timedelta, mo
     nothing = set(mine) - {one.id for one in found}
     if nothing:  # nobody wants it any more, or it has lost its owner
         db.execute(update(push).where(push.c.id.in_(nothing)).values(due_at=None, held_until=None))
-    return found
+    return [_looked_for(db, one) if one.is_hub else one for one in found]
+
+
+def _looked_for(db: Connection, due: Due) -> Due:
+    """Nothing is sent to a party that its hub says is away (mod_hub_client_info §Scenarios)."""
+    return replace(due, away=client_infos.away(db, due.partner, Party(*due.to_party)))
 
 
 def record(db: Connection, due: Due, attempt: Attempt, now: datetime) -> None:
@@ -136,11 +155,41 @@ _due_at: Any = bindparam("due", type_=push.c.due_at.type)
 _AGAIN = Prepared(
     update(push)
     .where(push.c.module == bindparam("module_"), push.c.object == bindparam("object_"))
+    .where(push.c.partner == bindparam("partner_"))
     .values(
         revision=push.c.revision + 1,
         due_at=case((or_(push.c.due_at.is_(None), push.c.due_at > _due_at), _due_at), else_=push.c.due_at),
     )
 )
+# In the order of the rows' key, so that two processes never wait for each other.
+_TO_ANNOUNCE = (
+    select(
+        partner.c.id,
+        literal(str(ModuleID.LOCATIONS)),
+        location.c.id,
+        bindparam("now", type_=push.c.due_at.type),
+        bindparam("now", type_=push.c.created_at.type),
+        literal(1),
+        literal(0),
+        literal(""),
+    )
+    .select_from(location)
+    .join(partner, partner.c.state == PartnerState.ACTIVE)
+    .join(partner_endpoint, partner_endpoint.c.partner == partner.c.id)
+    .where(partner_endpoint.c.identifier == ModuleID.LOCATIONS, partner_endpoint.c.role == "RECEIVER")
+    .where(location.c.id.in_(bindparam("locations", expanding=True)), SEES)
+    .order_by(location.c.id, partner.c.id)
+)
+
+
+@cache
+def _announce(dialect: str) -> Executable:
+    columns = ("partner", "module", "object", "due_at", "created_at", "revision", "attempts", "error")
+    statement = insert_into(dialect, push).from_select(columns, _TO_ANNOUNCE)
+    again = {"revision": push.c.revision + 1, "due_at": statement.excluded["due_at"]}
+    return statement.on_conflict_do_update(index_elements=["module", "object", "partner"], set_=again)
+
+
 _FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
 _PARTNERS_DUE = Prepared(
     select(push.c.partner)
@@ -152,7 +201,8 @@ _RIPE = Prepared(
     select(push.c.id)
     .join(partner, partner.c.id == push.c.partner)
     .where(_FREE, push.c.partner == bindparam("partner_"), partner.c.state == PartnerState.ACTIVE)
-    .order_by(push.c.due_at)
+    # A Session waits for no Location: those are many at once, and said again when they change again.
+    .order_by(push.c.module == ModuleID.LOCATIONS, push.c.due_at)
     .limit(bindparam("most"))
 )
 # Whoever held it is dead, and may have told it: what the partner has is not certain. A CDR's is noted only when taken.
@@ -168,6 +218,7 @@ _DUE = Prepared(
         push,
         partner_endpoint.c.url,
         partner.c.name,
+        partner.c.role,
         partner.c.version,
         partner.c.token_out,
         partner.c.token_out_encoding,
@@ -175,8 +226,8 @@ _DUE = Prepared(
         partner.c.trailing_slash,
         cpo.c.country_code.label("cpo_country"),
         cpo.c.party_id.label("cpo_party"),
-        func.coalesce(session.c.from_country, cdr.c.from_country).label("from_country"),
-        func.coalesce(session.c.from_party, cdr.c.from_party).label("from_party"),
+        func.coalesce(session.c.from_country, cdr.c.from_country, partner.c.country_code).label("from_country"),
+        func.coalesce(session.c.from_party, cdr.c.from_party, partner.c.party_id).label("from_party"),
     )
     .join(partner, partner.c.id == push.c.partner)
     .join(
@@ -189,7 +240,8 @@ _DUE = Prepared(
     )
     .join(session, and_(push.c.module == ModuleID.SESSIONS, session.c.id == push.c.object), isouter=True)
     .join(cdr, and_(push.c.module == ModuleID.CDRS, cdr.c.id == push.c.object), isouter=True)
-    .join(cpo, cpo.c.id == func.coalesce(session.c.cpo, cdr.c.cpo))
+    .join(location, and_(push.c.module == ModuleID.LOCATIONS, location.c.id == push.c.object), isouter=True)
+    .join(cpo, cpo.c.id == func.coalesce(session.c.cpo, cdr.c.cpo, location.c.cpo_id))
     .where(among(push.c.id, "ids"))
     .order_by(push.c.id)
 )
@@ -211,6 +263,7 @@ def _due(seen: Row) -> Due:
         token_out=seen["token_out"],
         encoding=seen["token_out_encoding"],
         keep_pushing=seen["keep_pushing"],
+        is_hub=seen["role"] == "HUB",
         trailing_slash=seen["trailing_slash"],
         from_party=(seen["cpo_country"], seen["cpo_party"]),
         to_party=(seen["from_country"], seen["from_party"]),

@@ -15,7 +15,7 @@ from gateway.store.prepared import Prepared
 from gateway.store.rows import sequence
 
 
-def _insert(dialect: str, table: Table) -> postgresql.Insert:
+def insert_into(dialect: str, table: Table) -> postgresql.Insert:
     """Both dialects' inserts say ON CONFLICT in the same words; the types have nothing in common but the name."""
     made: Any = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
     return cast(postgresql.Insert, made)
@@ -23,14 +23,14 @@ def _insert(dialect: str, table: Table) -> postgresql.Insert:
 
 @cache
 def _put(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...]) -> Prepared:
-    statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
+    statement = insert_into(dialect, table).values({name: bindparam(name) for name in columns})
     changed = {name: statement.excluded[name] for name in columns if name not in key}
     return Prepared(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
 @cache
 def _put_newest(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...], at: str) -> Prepared:
-    statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
+    statement = insert_into(dialect, table).values({name: bindparam(name) for name in columns})
     changed = {name: statement.excluded[name] for name in columns if name not in key}
     newer = table.c[at] <= statement.excluded[at]
     put_ = statement.on_conflict_do_update(index_elements=list(key), set_=changed, where=newer)
@@ -40,13 +40,13 @@ def _put_newest(dialect: str, table: Table, columns: tuple[str, ...], key: tuple
 
 @cache
 def _put_once(dialect: str, table: Table, columns: tuple[str, ...]) -> Prepared:
-    statement = _insert(dialect, table).values({name: bindparam(name) for name in columns})
+    statement = insert_into(dialect, table).values({name: bindparam(name) for name in columns})
     return Prepared(statement.on_conflict_do_nothing().returning(*table.primary_key))
 
 
 @cache
 def _count(dialect: str) -> Prepared:
-    statement = _insert(dialect, sequence).values(name=bindparam("name"), value=1)
+    statement = insert_into(dialect, sequence).values(name=bindparam("name"), value=1)
     counted = statement.on_conflict_do_update(index_elements=["name"], set_={"value": sequence.c.value + 1})
     return Prepared(counted.returning(sequence.c.value))
 

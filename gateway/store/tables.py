@@ -191,8 +191,9 @@ class ClientInfo(SQLModel, table=True):
     role: str = Field(max_length=8)
     status: str = Field(max_length=12)
     last_updated: datetime = _at()
-    #: When we were told: what the party asks after that, it asks being there.
     told_at: datetime = _at()
+    #: When the party asked us something though it was said to be away: then it is there.
+    heard_at: datetime | None = _at(optional=True)
 
 
 class TokenSync(SQLModel, table=True):

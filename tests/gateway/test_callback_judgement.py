@@ -49,7 +49,11 @@ def told(code: object) -> bytes:
         (200, told(3000), "DUE", 3000),
         (200, told(3999), "DUE", 3999),
         (200, told(4001), "ABANDONED", 4001),
+        (200, told(4002), "ABANDONED", 4002),
         (200, told(4003), "ABANDONED", 4003),
+        (502, told(4003), "ABANDONED", 4003),
+        (404, told(4000), "ABANDONED", 4000),
+        (200, told(4999), "ABANDONED", 4999),
         (200, told(0), "ABANDONED", 0),
         (301, b"", "ABANDONED", None),
         (307, OK, "ABANDONED", 1000),
@@ -67,7 +71,9 @@ def test_what_an_answer_means(http: int | None, body: bytes, state: str, code: i
     attempt = judged(http, body)
     assert (attempt.state, attempt.ocpi_status, attempt.http_status) == (state, code, http)
     assert (attempt.callback, attempt.request_id, attempt.at, attempt.milliseconds) == (7, "request", START, 12)
-    assert attempt.error == ("" if http else "It hung up.")
+    by_hub = f"({code})" if code is not None and 4000 <= code < 5000 else ""
+    assert attempt.error == ("" if http else "It hung up.") or by_hub in attempt.error
+    assert (by_hub != "") == (http is not None and attempt.error != "")
 
 
 @pytest.mark.parametrize(("attempts", "pause"), [(0, 1), (1, 2), (2, 4), (3, 8)])

@@ -17,6 +17,7 @@ from ocpi.commands import CommandResponse
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import Envelope
 from ocpi.headers import Encoding, Party, authorization
+from ocpi.locations import Location
 
 VERSION = "2.2.1"
 #: For an answer of the gateway, on a busy machine.
@@ -191,6 +192,19 @@ class Emsp(SimulatedEmsp):
             assert DIALECTS[version].session.model_validate(one).wire() == one
         return told.json["data"]
 
+    async def locations(self, version: str = VERSION, **headers: str | None) -> list[dict]:
+        """All that it sees, page by page."""
+        path, found = f"/ocpi/cpo/{version}/locations", []
+        while path:
+            told = await self.get(path, **headers)
+            assert told.code == 1000, told.json
+            found += told.json["data"]
+            path = told.headers["Link"].partition(">")[0].removeprefix(f"<{self.api}") if "Link" in told.headers else ""
+        for one in found:
+            assert Location.model_validate(one).wire() == one
+            assert DIALECTS[version].render_location(Location.model_validate(one)) == one
+        return found
+
     # What it is told of its Sessions and CDRs
 
     @property
@@ -202,6 +216,25 @@ class Emsp(SimulatedEmsp):
     def sessions_pushed(self) -> dict[str, dict[str, Any]]:
         """By id, as the pushes made them."""
         return self.receiver.sessions
+
+    @property
+    def places_pushed(self) -> dict[str, dict[str, Any]]:
+        """Locations by id, as the pushes made them."""
+        return self.receiver.places.kept
+
+    @property
+    def place_pushes(self) -> list[Push]:
+        """What it was told, or asked, of Locations."""
+        return [one for one in self.pushes if "/locations/" in one.path]
+
+    async def evse_becomes(self, location: str, status: str, uid: str = "E1", timeout: float = 40) -> dict[str, Any]:
+        """An EVSE when it was told with this status; nothing may be wrong with the pushes."""
+
+        def found() -> list[dict[str, Any]]:
+            evses = self.places_pushed.get(location, {}).get("evses", [])
+            return [one for one in evses if (one["uid"], one["status"]) == (uid, status)]
+
+        return (await self._told(found, timeout))[0]
 
     @property
     def cdrs(self) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from gateway.domain.parties import Partner
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
-from gateway.store import endpoints, partners, rows, stations, topology
+from gateway.store import endpoints, locations, partners, rows, stations, topology
 from gateway.store.engine import open_engine
 from ocpi.headers import Encoding, Party
 from ocpi.locations import Location
@@ -211,6 +211,14 @@ class Gateway:
         emsp = Emsp(self.api, partner_id, given["party"], token_in, token_out, register)
         emsp.receiver.party = None if given["role"] == "HUB" else given["party"]
         return emsp
+
+    def shows(self, emsp: Emsp, *location_ids: str, version: str = "2.2.1") -> None:
+        """The eMSP sees these Locations and no others, and wants to be told of them."""
+        with self.database() as db:
+            named = select(rows.location).where(rows.location.c.location_id.in_(location_ids))
+            partners.change(db, emsp.partner_id, sees_all=False)
+            locations.show_only(db, emsp.partner_id, [(row.cpo_id, row.id) for row in db.execute(named)])
+            endpoints.put(db, emsp.partner_id, "locations", "RECEIVER", emsp.endpoint("locations", version))
 
     def location(self, *spots: Spot, cpo: Party = CPO) -> str:
         """A new Location with these EVSEs, its stations without passwords; its id."""

@@ -54,6 +54,7 @@ def upgrade() -> None:
     _of_evses()
     with op.batch_alter_table("client_info", schema=None) as batch_op:
         batch_op.add_column(sa.Column("told_at", Utc(), nullable=True))
+        batch_op.add_column(sa.Column("heard_at", Utc(), nullable=True))
     op.execute("UPDATE client_info SET told_at = last_updated")
     with op.batch_alter_table("client_info", schema=None) as batch_op:
         batch_op.alter_column("told_at", nullable=False)
