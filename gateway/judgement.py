@@ -131,7 +131,7 @@ def _reservation_row(bench: Bench, command: ReserveNow, place: Place, order: ord
 def _cancel(bench: Bench, command: CancelReservation) -> Taken:
     db, asked = bench.db, bench.asked
     known = reservations.newest(db, asked.partner.id, asked.parties.emsp.key, command.reservation_id)
-    if known is None:
+    if known is None or topology.cpo_at(db, known["location"]) != asked.parties.cpo.id:
         raise rejected("Unknown reservation.")
     held = reservations.live(db, asked.partner.id, asked.parties.emsp.key, command.reservation_id)
     if held is None:
@@ -199,7 +199,7 @@ _OVER = "This session has ended."
 def _stop(bench: Bench, command: StopSession) -> Taken:
     asked = bench.asked
     session = sessions.by_session_id(bench.db, command.session_id)
-    if session is None:
+    if session is None or session["cpo"] not in (None, asked.parties.cpo.id):
         raise Refusal(CommandResponseType.UNKNOWN_SESSION, "Unknown session.")
     if session["partner"] != asked.partner.id or _owner(session) != asked.parties.emsp:
         raise rejected("This session is not of one of your customers.")

@@ -1,6 +1,6 @@
 """Locations, the story: a Location as a partner is told it now, in its version's words (mod_locations)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -22,20 +22,22 @@ _WITHIN = (("evses", "uid"), ("connectors", "id"))
 
 
 def listed(
-    db: Connection, partner: Partner, cpo_id: int | None, wanted: Page, dialect: Dialect
+    db: Connection, partner: Partner, cpo_ids: Collection[int], wanted: Page, dialect: Dialect
 ) -> tuple[int, list[Wire]]:
     """What a partner sees: (how many, the page's)."""
-    total, found = locations.page(db, partner, cpo_id, wanted)
+    total, found = locations.page(db, partner, cpo_ids, wanted)
     return total, [told(one, partner, dialect) for one in found]
 
 
-def one(db: Connection, partner: Partner, cpo_id: int | None, place: Sequence[str], dialect: Dialect) -> Wire | None:
+def one(
+    db: Connection, partner: Partner, cpo_ids: Collection[int], place: Sequence[str], dialect: Dialect
+) -> Wire | None:
     """A Location, or below it an EVSE and a Connector of it, by their ids.
 
     None: there is none that this partner sees, or two of our parties have one and it is not said which is meant.
     """
     location_id, *within = place
-    found = locations.named(db, partner, cpo_id, location_id)
+    found = locations.named(db, partner, cpo_ids, location_id)
     if len(found) != 1:
         return None
     part: Wire | None = told(found[0], partner, dialect)

@@ -1,5 +1,6 @@
 """Sessions, the story: what a partner is told of a reservation, of a start that was asked for, and of a charge."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -186,10 +187,10 @@ def whereabouts(
 
 
 def views(
-    db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
+    db: Connection, partner: int, party: tuple[str, str] | None, cpo_ids: Collection[int], wanted: Page
 ) -> tuple[int, list[Session]]:
-    """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
-    total, rows = sessions.page(db, partner, party, cpo_id, wanted)
+    """A partner's Sessions with these of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
+    total, rows = sessions.page(db, partner, party, cpo_ids, wanted)
     return total, [view(db, row) for row in rows]
 
 

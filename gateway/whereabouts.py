@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from gateway.asked import Asked, not_supported, rejected
 from gateway.domain.addressing import Place, choose, online_only
-from gateway.store import reservations, sessions, stations, topology
+from gateway.store import locations, reservations, sessions, stations, topology
 from ocpi.commands import CancelReservation, ReserveNow, StartSession, StopSession, UnlockConnector
 from ocpi.status import StatusCode
 from ocpp_bridge.dialect import Dialect
@@ -38,7 +38,7 @@ def stations_concerned(db: Connection, asked: Asked) -> set[str]:
             held = reservations.live(db, asked.partner.id, asked.parties.emsp.key, reservation_id)
             return set() if held is None else {held["station"]}
         case ReserveNow() | StartSession() | UnlockConnector() as command:
-            found = topology.find_location(db, asked.parties.cpo.id, command.location_id)
+            found = _seen(db, asked, command.location_id)
             return set() if found is None else topology.stations_of(db, found.id, command.evse_uid)
     return set()
 
@@ -75,10 +75,16 @@ def find_place(
 
 
 def location_of(db: Connection, asked: Asked, location_id: str) -> int:
-    found = topology.find_location(db, asked.parties.cpo.id, location_id)
+    found = _seen(db, asked, location_id)
     if found is None:
         raise rejected("Unknown location.", StatusCode.UNKNOWN_LOCATION)
     return found.id
+
+
+def _seen(db: Connection, asked: Asked, location_id: str) -> topology.FoundLocation | None:
+    """One that is not shown to the partner is not there for it."""
+    found = topology.find_location(db, asked.parties.cpo.id, location_id)
+    return found if found is not None and locations.sees(db, asked.partner, found.id) else None
 
 
 def must_be_online(station: str, online: Online) -> None:

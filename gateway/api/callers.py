@@ -7,14 +7,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from gateway.api.edge import given
+from gateway.api.edge import given, routed_of
 from gateway.domain.lifecycle import PartnerState
-from gateway.domain.parties import Cpo, Credential, Parties, Partner, Scope, resolve
+from gateway.domain.parties import Cpo, Credential, Ends, Parties, Partner, Scope, ends_of, said
 from gateway.house import utc_now
 from gateway.office import Office
-from gateway.store import partner_tokens, partners
+from gateway.store import client_infos, locations, partner_tokens, partners
 from ocpi.headers import Party, Routing, read_routing, token_candidates
-from ocpi.status import OcpiError
+from ocpi.hub_client_info import ConnectionStatus
+from ocpi.status import InvalidParameters, OcpiError
 
 
 class Unknown(Exception):
@@ -36,6 +37,9 @@ class Caller:
     cpos: Sequence[Cpo]
     #: Of the parties that the connection declared: the one that the request names, or all when it names none.
     declared: Sequence[Party] = ()
+    #: The party behind a hub that the request names: the hub has taken it back, or said that it is away.
+    is_suspended: bool = False
+    is_back: bool = False
 
     @property
     def is_registered(self) -> bool:
@@ -61,13 +65,39 @@ async def registered(request: Request) -> Caller:
     if not found.is_registered:
         raise Unknown
     await proven(request, found)
+    if found.is_back and (party := _named(request.headers)) is not None:
+        await office_of(request).store.note(client_infos.heard, found.partner.id, party, utc_now())
     return found
 
 
 async def parties(request: Request) -> tuple[Partner, Parties]:
     """The connection and the two ends of a functional module's request; raises Unknown, InvalidParameters."""
+    partner, found = await ends(request)
+    return partner, answered_by(request, found.emsp, said(found.cpo))
+
+
+async def ends(request: Request) -> tuple[Partner, Ends]:
+    """Likewise where it may be left open which of our parties is asked."""
     found = await registered(request)
-    return found.partner, resolve(found.partner, found.cpos, read_routing(given(request)), found.declared)
+    if found.is_suspended:
+        raise InvalidParameters("OCPI-from-party-id names a party that its hub has suspended")
+    return found.partner, ends_of(found.partner, found.cpos, read_routing(given(request)), found.declared)
+
+
+async def listing(request: Request) -> tuple[Partner, list[int]]:
+    """The connection that asks for a list, and whose of our parties': of several at once only a hub may ask."""
+    partner, found = await ends(request)
+    if found.cpo is None and partner.is_hub:
+        return partner, [cpo.id for cpo in found.cpos]
+    return partner, [answered_by(request, found.emsp, said(found.cpo)).cpo.id]
+
+
+def answered_by(request: Request, emsp: Party, cpo: Cpo) -> Parties:
+    """Who answers whom: a routed answer says so also where the question left it open (§Overview of Routing Headers)."""
+    named = read_routing(given(request))
+    if named.from_ is not None and named.to != cpo.party:
+        routed_of(request).update(Routing(to=named.from_, from_=cpo.party).headers())
+    return Parties(emsp=emsp, cpo=cpo)
 
 
 async def proven(request: Request, found: Caller) -> None:
@@ -94,4 +124,16 @@ def _look_up(db: Connection, hashes: Sequence[str], named: Party | None, now: da
         return None
     partner, credential = found
     declared = [partner.party] if named == partner.party else partners.parties(db, partner.id, named)
-    return Caller(partner=partner, credential=credential, cpos=partners.cpos(db), declared=declared)
+    cpos = partners.cpos(db)
+    if not partner.sees_all:
+        seen = locations.cpos_seen(db, partner.id)
+        cpos = [cpo for cpo in cpos if cpo.id in seen]
+    of_hub = client_infos.of_party(db, partner.id, named) if partner.is_hub and named is not None else []
+    return Caller(
+        partner=partner,
+        credential=credential,
+        cpos=cpos,
+        declared=declared,
+        is_suspended=client_infos.is_suspended(of_hub),
+        is_back=any(row["status"] != ConnectionStatus.CONNECTED for row in of_hub),
+    )

@@ -14,18 +14,20 @@ from gateway import commands
 from gateway.api import documents
 from gateway.api.answers import answer
 from gateway.api.bodies import read_json
-from gateway.api.callers import office_of, parties
+from gateway.api.callers import answered_by, ends, office_of
 from gateway.api.direct import Endpoint
 from gateway.api.edge import ids_of
 from gateway.api.floodgate import Floodgate
 from gateway.asked import Asked, Refusal, Said, rejected
 from gateway.bell import Job
+from gateway.domain.parties import Cpo, Ends, Partner
 from gateway.house import Rules, utc_now
 from gateway.office import Office
+from gateway.open_routing import meant
 from gateway.outgoing.guard import UrlRefused, check_url
 from gateway.outgoing.names import check_resolved
 from gateway.whereabouts import Online, stations_concerned
-from ocpi.commands import CommandResponse, CommandResponseType, CommandType
+from ocpi.commands import Command, CommandResponse, CommandResponseType, CommandType
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
 from ocpi.headers import REQUEST_ID, Party
@@ -118,17 +120,18 @@ async def _guard(office: Office, asked: Asked) -> None:
 
 async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked:
     """The command as asked; raises Unknown, NotJson, InvalidParameters, in this order."""
-    partner, ends = await parties(request)
+    partner, found = await ends(request)
     body = await read_json(request)
     if partner.lenient_token:
-        body = _completed(body, ends.emsp)
+        body = _completed(body, found.emsp)
     try:
         command = dialect.commands[type_].model_validate(body)
     except ValidationError as wrong:
         raise InvalidParameters(told(wrong)) from None
+    cpo = found.cpo if found.cpo is not None else await _meant(request, partner, found, command)
     return Asked(
         partner=partner,
-        parties=ends,
+        parties=answered_by(request, found.emsp, cpo),
         version=dialect.version,
         type=type_,
         command=command,
@@ -137,6 +140,10 @@ async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked
         identified=REQUEST_ID.lower() in request.headers,
         at=utc_now(),
     )
+
+
+async def _meant(request: Request, partner: Partner, found: Ends, command: Command) -> Cpo:
+    return await office_of(request).store.read(meant, partner, found, command)
 
 
 def _completed(body: Any, emsp: Party) -> Any:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api.answers import failure
 from ocpi.headers import MessageIds, Routing, message_ids, read_routing
 from ocpi.status import OcpiError, ServerError
+from ocpi.versions import ModuleID
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +31,16 @@ class Edge:
         given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         ids = message_ids(given)
-        extra = ids.headers() | (_swapped(given) if path.startswith(FUNCTIONAL) else {})
-        scope = {**scope, "path": path, "raw_path": path.encode(), "message_ids": ids, "given": given}
+        routed = _swapped(given) if _is_functional(path) else {}
+        known = {"message_ids": ids, "given": given, "routed": routed}
+        scope = {**scope, "path": path, "raw_path": path.encode(), **known}
         started = False
 
         async def decorated(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                extra = ids.headers() | routed
                 ours = {name.lower().encode(): value.encode("latin-1") for name, value in extra.items()}
                 theirs = [(name, value) for name, value in message["headers"] if name not in ours]
                 message["headers"] = [*theirs, *ours.items()]
@@ -59,11 +62,23 @@ def ids_of(scope: Scope) -> MessageIds:
     return found
 
 
+def routed_of(request: Request) -> dict[str, str]:
+    """The routing headers of the answer, to be completed by who knows more; nobody reads them elsewhere."""
+    found = request.scope["routed"]
+    assert isinstance(found, dict)
+    return found
+
+
 def given(request: Request) -> Mapping[str, str]:
     """The request's headers, by their names in lower case."""
     found = request.scope["given"]
     assert isinstance(found, dict)
     return found
+
+
+def _is_functional(path: str) -> bool:
+    module = path.removeprefix(FUNCTIONAL).split("/")[1:2]
+    return path.startswith(FUNCTIONAL) and module != [str(ModuleID.HUB_CLIENT_INFO)]
 
 
 def _swapped(headers: Mapping[str, str]) -> dict[str, str]:

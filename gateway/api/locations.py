@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.api import documents
 from gateway.api.answers import answer
-from gateway.api.callers import office_of, parties
+from gateway.api.callers import listing, office_of
 from gateway.api.pages import asked_page, page_of
 from gateway.locations import listed, one
 from ocpi.dialect import Dialect
@@ -18,15 +18,15 @@ def router_for(dialect: Dialect) -> APIRouter:
 
     @router.get("", openapi_extra=documents.PAGED, response_model=Envelope[list[Location]], name="locations")
     async def all_of_them(request: Request) -> Response:
-        partner, ends = await parties(request)
+        partner, cpos = await listing(request)
         page = asked_page(request)
-        total, told = await office_of(request).store.read(listed, partner, ends.cpo.id, page, dialect)
+        total, told = await office_of(request).store.read(listed, partner, cpos, page, dialect)
         return page_of(request, page, told, total)
 
     async def a_part(request: Request) -> Response:
-        partner, ends = await parties(request)
+        partner, cpos = await listing(request)
         place = [request.path_params[name] for name in documents.PLACE if name in request.path_params]
-        told = await office_of(request).store.read(one, partner, ends.cpo.id, place, dialect)
+        told = await office_of(request).store.read(one, partner, cpos, place, dialect)
         if told is None:
             raise HTTPException(404, "There is no such object.")
         return answer(told)

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from gateway.api import documents
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import read_json
-from gateway.api.callers import office_of, parties
+from gateway.api.callers import listing, office_of, parties
 from gateway.api.pages import asked_page, page_of
 from gateway.charging_preferences import is_capable
 from gateway.sessions import views
@@ -29,12 +29,12 @@ def router_for(dialect: Dialect) -> APIRouter:
         name="sessions",
     )
     async def listed(request: Request) -> Response:
-        partner, ends = await parties(request)
+        partner, cpos = await listing(request)
         page = asked_page(request, date_from_required=True)
         named = read_routing(request.headers).from_
         party = (named.country_code, named.party_id) if named is not None else None
         office = office_of(request)
-        total, found = await office.store.read(views, partner.id, party, ends.cpo.id, page)
+        total, found = await office.store.read(views, partner.id, party, cpos, page)
         return page_of(request, page, [dialect.render_session(one) for one in found], total)
 
     router.add_api_route(

@@ -9,7 +9,7 @@ from gateway.api import documents
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import read_json
 from gateway.api.callers import Caller, office_of, registered
-from gateway.domain.parties import resolve
+from gateway.domain.parties import ends_of
 from gateway.pushed_tokens import Outcome, Place, known, patch, put
 from gateway.store.partners import parties
 from ocpi.dialect import Dialect
@@ -68,7 +68,7 @@ async def _speaks_for(asking: Caller, request: Request, owner: Party) -> bool:
         if owner not in asking.declared:
             return False
         routing = replace(routing, from_=owner)
-    ends = resolve(partner, asking.cpos, routing, asking.declared)
+    ends = ends_of(partner, asking.cpos, routing, asking.declared)
     if partner.is_hub and ends.emsp == partner.party:
         return partner.open_parties or bool(await office_of(request).store.read(parties, partner.id, owner))
     return ends.emsp == owner

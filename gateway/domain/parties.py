@@ -102,12 +102,34 @@ def principal(roles: Collection[Role]) -> tuple[Party, str]:
     return next(iter(roles)).party, "EMSP"
 
 
-def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Parties:
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """The two ends of a request, of which ours may be open: whoever has what is asked for."""
+
+    emsp: Party
+    #: None: the request does not say for which of them it is (transport_and_format §Open Routing Request).
+    cpo: Cpo | None
+    cpos: Sequence[Cpo]
+
+
+def ends_of(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Ends:
     """The ends of a request; what the headers leave out is inferred where only one party can be meant.
 
     ``declared``: of the parties that the connection speaks for, those that the from-headers may mean.
     """
-    return Parties(emsp=_emsp(partner, routing.from_, declared), cpo=_cpo(cpos, routing.to))
+    return Ends(emsp=_emsp(partner, routing.from_, declared), cpo=_cpo(partner, cpos, routing.to), cpos=cpos)
+
+
+def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Parties:
+    """The ends of a request that must be said, or be clear."""
+    ends = ends_of(partner, cpos, routing, declared)
+    return Parties(emsp=ends.emsp, cpo=said(ends.cpo))
+
+
+def said(cpo: Cpo | None) -> Cpo:
+    if cpo is None:
+        raise InvalidParameters("OCPI-to-country-code and OCPI-to-party-id are needed: there are several parties here")
+    return cpo
 
 
 def speaker(partner: Partner, routing: Routing, declared: Collection[Party]) -> Party:
@@ -128,10 +150,10 @@ def _emsp(partner: Partner, named: Party | None, declared: Collection[Party]) ->
     raise InvalidParameters("OCPI-from-party-id names a party that is not of this connection")
 
 
-def _cpo(cpos: Sequence[Cpo], named: Party | None) -> Cpo:
+def _cpo(partner: Partner, cpos: Sequence[Cpo], named: Party | None) -> Cpo | None:
+    if partner.is_hub and named == partner.party and all(cpo.party != named for cpo in cpos):
+        named = None  # to all of us (§Broadcast Push, §GET All via Hubs)
     meant = [cpo for cpo in cpos if named is None or cpo.party == named]
     if named is not None and not meant:
         raise InvalidParameters("OCPI-to-party-id names a party that is not here")
-    if len(meant) != 1:
-        raise InvalidParameters("OCPI-to-country-code and OCPI-to-party-id are needed: there are several parties here")
-    return meant[0]
+    return meant[0] if len(meant) == 1 else None

@@ -1,6 +1,6 @@
 """CDRs: every query about what was billed, to whom, and what was taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select
@@ -49,10 +49,10 @@ def listed(db: Connection, partner: int | None = None, most: int = 100, after: i
 
 
 def page(
-    db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
+    db: Connection, partner: int, party: tuple[str, str] | None, cpo_ids: Collection[int], wanted: Page
 ) -> tuple[int, Sequence[dict[str, Any]]]:
-    """A connection's CDRs of one of our parties, of one eMSP when ``party`` names it: (how many, the page's bodies)."""
-    mine = [cdr.c.partner == partner, cdr.c.cpo == cpo_id]
+    """A connection's CDRs with these of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
+    mine = [cdr.c.partner == partner, cdr.c.cpo.in_(cpo_ids)]
     if wanted.date_from is not None:
         mine.append(cdr.c.last_updated >= wanted.date_from)
     if wanted.date_to is not None:

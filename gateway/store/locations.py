@@ -1,6 +1,6 @@
 """Locations for partners: every query about what they see of them, and which of them they see."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -48,21 +48,19 @@ class Kept:
     evses: Sequence[RowMapping]
 
 
-def page(db: Connection, one: Partner, cpo_id: int | None, wanted: Page) -> tuple[int, list[Kept]]:
-    """What a partner sees of a party of ours (None: of all of them), the oldest first: (how many, the page's)."""
+def page(db: Connection, one: Partner, cpo_ids: Collection[int], wanted: Page) -> tuple[int, list[Kept]]:
+    """What a partner sees of these parties of ours, the oldest first: (how many, the page's)."""
     where = [wanted.date_from <= LAST_UPDATED] if wanted.date_from is not None else []
     where += [wanted.date_to > LAST_UPDATED] if wanted.date_to is not None else []
-    where += [location.c.cpo_id == cpo_id] if cpo_id is not None else []
-    where += _seen_by(one)
+    where += [location.c.cpo_id.in_(cpo_ids), *_seen_by(one)]
     total = int(db.execute(select(func.count()).select_from(location).where(*where)).scalar_one())
     asked = select(location).where(*where).order_by(location.c.id).offset(wanted.offset).limit(wanted.limit)
     return total, _whole(db, asked)
 
 
-def named(db: Connection, one: Partner, cpo_id: int | None, location_id: str) -> list[Kept]:
+def named(db: Connection, one: Partner, cpo_ids: Collection[int], location_id: str) -> list[Kept]:
     """Those of that id that a partner sees; each of our parties may have one."""
-    where = [location.c.location_key == fold(location_id), *_seen_by(one)]
-    where += [location.c.cpo_id == cpo_id] if cpo_id is not None else []
+    where = [location.c.location_key == fold(location_id), location.c.cpo_id.in_(cpo_ids), *_seen_by(one)]
     return _whole(db, select(location).where(*where).order_by(location.c.id))
 
 

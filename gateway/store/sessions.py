@@ -1,6 +1,6 @@
 """Sessions: every query about charging transactions and the OCPI Sessions they are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -107,10 +107,10 @@ def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Prepared:
 
 
 def page(
-    db: Connection, partner: int, party: tuple[str, str] | None, cpo_id: int, wanted: Page
+    db: Connection, partner: int, party: tuple[str, str] | None, cpo_ids: Collection[int], wanted: Page
 ) -> tuple[int, Sequence[Row]]:
-    """A partner's Sessions with one of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
-    mine = [session.c.partner == partner, session.c.cpo == cpo_id, *_TELLABLE]
+    """A partner's Sessions with these of our parties, of one eMSP when ``party`` names it: (how many, the page's)."""
+    mine = [session.c.partner == partner, session.c.cpo.in_(cpo_ids), *_TELLABLE]
     if wanted.date_from is not None:
         mine.append(session.c.last_updated >= wanted.date_from)
     if wanted.date_to is not None:

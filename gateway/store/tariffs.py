@@ -1,10 +1,10 @@
 """Tariffs: every query about what our parties ask for, and where."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from gateway.domain import tariffs
 from gateway.store.prepared import Prepared
@@ -45,9 +45,9 @@ def unknown(db: Connection) -> list[str]:
     return sorted({one for key, one in named.items() if key not in known})
 
 
-def page(db: Connection, cpo_id: int, wanted: Page) -> tuple[int, Sequence[dict[str, Any]]]:
-    """A party's OCPI Tariffs: (how many, the page's)."""
-    of_it = [tariff.c.cpo == cpo_id]
+def page(db: Connection, cpo_ids: Collection[int], wanted: Page) -> tuple[int, Sequence[dict[str, Any]]]:
+    """These parties' OCPI Tariffs: (how many, the page's)."""
+    of_it: list[ColumnElement[bool]] = [tariff.c.cpo.in_(cpo_ids)]
     if wanted.date_from is not None:
         of_it.append(tariff.c.last_updated >= wanted.date_from)
     if wanted.date_to is not None:

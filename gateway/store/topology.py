@@ -34,6 +34,11 @@ def find_location(db: Connection, cpo_id: int, location_id: str) -> FoundLocatio
     return None if row is None else FoundLocation(id=row["id"], location_id=row["location_id"])
 
 
+def cpo_at(db: Connection, location_pk: int) -> int:
+    """Our party whose Location it is."""
+    return int(_CPO_AT.scalar(db, {"location": location_pk}))
+
+
 def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
     return _EVSE.first(db, {"location": location_pk, "evse_key": fold(evse_uid)}) is not None
 
@@ -215,6 +220,7 @@ _LOCATION = Prepared(
         location.c.cpo_id == bindparam("cpo"), location.c.location_key == bindparam("location_key")
     )
 )
+_CPO_AT = Prepared(select(location.c.cpo_id).where(location.c.id == bindparam("location")))
 _EVSE = Prepared(
     select(evse.c.id).where(
         evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED

@@ -347,7 +347,7 @@ def page(indoors: Indoors, partner: int, party: tuple[str, str] | None = None, *
         sessions.page,
         partner,
         party,
-        indoors.cpo.id,
+        [indoors.cpo.id],
         Page(**{"date_from": None, "date_to": None, "offset": 0, "limit": 10} | wanted),
     )
     return [indoors.run(view, row) for row in rows]

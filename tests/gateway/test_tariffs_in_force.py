@@ -86,5 +86,5 @@ def test_what_is_not_there_has_no_price(indoors: Indoors) -> None:
 
 def test_a_page_of_tariffs_is_stable_and_a_change_stays_where_it_was(indoors: Indoors) -> None:
     put(indoors, *(tariff(id_) for id_ in "abc"), tariff("A", currency="SEK"))
-    total, found = indoors.run(tariffs.page, indoors.cpo.id, Page(None, None, 0, 2))
+    total, found = indoors.run(tariffs.page, [indoors.cpo.id], Page(None, None, 0, 2))
     assert (total, [(one["id"], one["currency"]) for one in found]) == (3, [("A", "SEK"), ("b", "EUR")])

@@ -142,8 +142,25 @@ def cpo(party: Party) -> dict[str, str]:
 NO_CPO = {"OCPI_to_country_code": None, "OCPI_to_party_id": None}
 
 
-async def test_where_there_are_several_cpos_the_one_that_is_meant_must_be_named(several):
+async def test_where_there_are_several_cpos_the_one_that_has_the_location_is_meant(several):
     async with scene(several) as place:
+        second = several.location(Spot(place.station.id, 2), cpo=SECOND)
+        for location, party in ((place.location, CPO), (second, SECOND)):
+            told = await place.emsp.unlock(location, **NO_CPO)
+            assert (told.headers["OCPI-from-country-code"], told.headers["OCPI-from-party-id"]) == (
+                party.country_code,
+                party.party_id,
+            )
+            assert await place.emsp.result(told) == "ACCEPTED"
+            headers = place.emsp.callback_of(told).headers
+            assert Party(headers["OCPI-from-country-code"], headers["OCPI-from-party-id"]) == party
+        unknown = await place.emsp.unlock("LOC-404", **NO_CPO)
+        assert (unknown.http, unknown.code, unknown.result) == (200, 2003, "REJECTED")
+
+
+async def test_where_two_cpos_have_the_location_the_one_that_is_meant_must_be_named(several):
+    async with scene(several) as place:
+        several.location(Spot(place.station.id, 2), cpo=SECOND, id=place.location)
         told = await place.emsp.unlock(place.location, **NO_CPO)
         assert (told.http, told.code) == (200, 2001)
         assert "OCPI-to-country-code" in told.json["status_message"]

@@ -220,9 +220,9 @@ class Gateway:
             locations.show_only(db, emsp.partner_id, [(row.cpo_id, row.id) for row in db.execute(named)])
             endpoints.put(db, emsp.partner_id, "locations", "RECEIVER", emsp.endpoint("locations", version))
 
-    def location(self, *spots: Spot, cpo: Party = CPO) -> str:
+    def location(self, *spots: Spot, cpo: Party = CPO, id: str = "") -> str:
         """A new Location with these EVSEs, its stations without passwords; its id."""
-        cpo_id, location_id = self.cpo(cpo), f"LOC-{os.getpid()}-{next(_numbers)}"
+        cpo_id, location_id = self.cpo(cpo), id or f"LOC-{os.getpid()}-{next(_numbers)}"
         body = location_body(location_id, spots, cpo)
         with self.database() as db:
             location = topology.put_location(db, cpo_id, Location.model_validate(body), body)
