@@ -46,11 +46,18 @@ async def tell_location(office: Office, due: Due) -> Attempt:
         within = f"/{quote(step.evse_uid, safe='')}" if step.evse_uid is not None else ""
         last = Told(await send(office, due, step.method, step.body, f"{below}{within}"), has=step.has)
         if last.outcome is Heard.REFUSED and within:
-            last = await put_after_doubt(office, due, below, now, has=digest(now))
+            last = await _all_of_it(office, due, below, now)
             break
         if last.outcome is not Heard.TAKEN:
             break
     return Attempt(told=due.told) if last is None else judged(office, due, last)
+
+
+async def _all_of_it(office: Office, due: Due, below: str, now: Wire) -> Told:
+    """A broadcast is no question (transport_and_format §Broadcast Push): a hub is not asked what it has."""
+    if due.is_hub:
+        return Told(await send(office, due, "PUT", now, below), has=digest(now))
+    return await put_after_doubt(office, due, below, now, has=digest(now))
 
 
 def steps(has: Digest | None, now: Wire) -> Iterator[Step]:

@@ -4,50 +4,30 @@ mod_tokens §Pull; transport_and_format §Pagination and §Offline behaviour.
 """
 
 import random
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urljoin
 
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from gateway.calling import Line, call
 from gateway.domain.parties import Partner
 from gateway.each import each
 from gateway.house import utc_now
 from gateway.office import Office
-from gateway.outgoing.client import Posted
-from gateway.outgoing.guard import UrlRefused, plain_host
+from gateway.paged import MOST_PAGES, NotPulled, first_page, read_page
 from gateway.store import endpoints, partners, token_syncs, tokens
 from gateway.store.token_syncs import Pull
 from ocpi.dialects import DIALECTS
-from ocpi.envelope import Received, read_envelope
 from ocpi.headers import Party, Routing
 from ocpi.tokens import Token, complete_token
-from ocpi.types import format_datetime
 from ocpi.versions import InterfaceRole, ModuleID
 
 log = structlog.get_logger(__name__)
 
-#: What we ask for at a time; a partner may give less.
-PAGE = 100
-#: A list that goes on for ever is not read for ever.
-MOST_PAGES = 100_000
-#: Bytes of one page.
-LONGEST_PAGE = 8 * 1024 * 1024
-#: For one page.
-PATIENCE = timedelta(seconds=30)
 #: What changed while a pull went on is read again by the next one; clocks differ.
 OVERLAP = timedelta(minutes=5)
-
-_NEXT = re.compile(r'<([^<>]*)>\s*(?:;[^,<]*)?;\s*rel\s*=\s*"?next"?', re.IGNORECASE)
-
-
-class NotPulled(Exception):
-    """The partner's tokens could not all be read; the message is the sentence that says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +48,11 @@ async def sync(office: Office, partner: Partner, *, again: bool = False) -> Pull
     if url is None:
         raise NotPulled(f"{partner.name} has no Tokens module that could be asked.")
     pull = await office.store.write(_begin, partner.id, again)
-    page = pull.page or _first(partner, url, pull.since)
+    page = pull.page or first_page(partner, url, pull.since)
     for _ in range(MOST_PAGES):
-        told, following = await _read(office, partner, page)
-        following = _checked(following, url)
+        told, following = await _read(office, partner, page, url)
         await office.store.write(_take, partner, told, following)
-        if following is None or following == page:
+        if following is None:
             break
         page = following
     done = await office.store.write(token_syncs.finish, partner.id, utc_now())
@@ -95,12 +74,6 @@ async def sync_what_is_due(office: Office) -> None:
             log.warning("a partner's tokens could not be pulled", partner=partner.name, problem=str(problem))
 
 
-def next_page(link: str | None) -> str | None:
-    """The URL in a Link header that leads on."""
-    found = _NEXT.search(link or "")
-    return found[1] if found is not None else None
-
-
 def _take_due(db: Connection, interval: timedelta) -> int | None:
     now = utc_now()
     return token_syncs.take_due(db, now, now + interval * random.uniform(0.75, 1.25))
@@ -115,61 +88,15 @@ def _begin(db: Connection, partner_id: int, again: bool) -> Pull:
     return token_syncs.begin(db, partner_id, utc_now(), OVERLAP, again=again)
 
 
-def _first(partner: Partner, url: str, since: datetime | None) -> str:
-    changed = {} if since is None else {"date_from": format_datetime(since)}
-    slash = "/" if partner.trailing_slash and not url.endswith("/") else ""
-    return f"{url}{slash}?{urlencode(changed | {'offset': 0, 'limit': PAGE})}"
-
-
-async def _read(office: Office, partner: Partner, url: str) -> tuple[list[Any], str | None]:
-    place, mark, query = url.partition("?")
+async def _read(office: Office, partner: Partner, page: str, url: str) -> tuple[list[Any], str | None]:
     cpos = await office.store.read(partners.cpos)
-    line = Line(
-        url=place,
-        token_out=partner.token_out,
-        encoding=partner.encoding,
-        routing=Routing(to=partner.party, from_=cpos[0].party if cpos else None),
-    )
-    posted = await call(office, line, "GET", None, PATIENCE, below=f"{mark}{query}", longest=LONGEST_PAGE)
-    told = _told(posted)
-    if told is None:
-        problem = posted.error or f"HTTP {posted.http_status}"
-        # A page that is not there any more is not asked for again.
-        keeps = posted.http_status is None or posted.http_status >= 500 or posted.http_status == 429
-        await office.store.write(token_syncs.failed, partner.id, problem, keeps_page=keeps)
-        raise NotPulled(f"{url} cannot be read: {problem}.")
-    link = next_page(posted.link)
-    return told, urljoin(url, link) if link is not None else None
-
-
-def _told(posted: Posted) -> list[Any] | None:
-    """The objects of a page; a peer with a single one may forget the list."""
-    if posted.http_status is None or not 200 <= posted.http_status < 300 or posted.error is not None:
-        return None
+    routing = Routing(to=partner.party, from_=cpos[0].party if cpos else None)
     try:
-        told: Received = read_envelope(posted.body)
-    except ValueError:
-        return None
-    if not told.succeeded:
-        return None
-    return told.data if isinstance(told.data, list) else [told.data] if isinstance(told.data, dict) else []
-
-
-def _checked(following: str | None, url: str) -> str | None:
-    """We follow a link to where the module is, and nowhere else: our token goes with it."""
-    if following is None:
-        return None
-    try:
-        same = _origin(following) == _origin(url)
-    except UrlRefused:
-        same = False
-    if not same:
-        raise NotPulled(f"The next page is said to be at {following}, which is not where the module is.")
-    return following
-
-
-def _origin(url: str) -> tuple[str, str]:
-    return url[: url.index(":")].lower(), plain_host(url).lower()
+        return await read_page(office, partner, page, url, routing)
+    except NotPulled as unread:
+        if unread.problem:
+            await office.store.write(token_syncs.failed, partner.id, unread.problem, keeps_page=unread.keeps_page)
+        raise
 
 
 def _take(db: Connection, partner: Partner, told: list[Any], following: str | None) -> None:

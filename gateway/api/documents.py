@@ -14,13 +14,14 @@ from ocpi.dialect import Dialect
 from ocpi.dialects import DIALECTS
 from ocpi.envelope import Envelope
 from ocpi.headers import CORRELATION_ID, REQUEST_ID
+from ocpi.hub_client_info import ClientInfo
 from ocpi.types import Model
 
 _REF = "#/components/schemas/{model}"
 _ERROR = {"application/json": {"schema": {"$ref": _REF.format(model="Envelope")}}}
 _MESSAGE_IDS = (REQUEST_ID, CORRELATION_ID)
 #: Paths of configuration modules (transport_and_format §Message Routing Headers).
-_UNROUTED = tuple(f"/ocpi/{one}" for one in ("versions", *DIALECTS))
+_UNROUTED = tuple(f"/ocpi/{one}" for one in ("versions", *DIALECTS, *(f"cpo/{one}/hubclientinfo" for one in DIALECTS)))
 _ROUTING = ("OCPI-to-country-code", "OCPI-to-party-id", "OCPI-from-country-code", "OCPI-from-party-id")
 
 _REFUSED = {
@@ -92,6 +93,12 @@ def of_token(model: type[Model] | None = None, *, creates: bool = False) -> dict
     return said
 
 
+def of_party(model: type[Model] | None = None) -> dict[str, Any]:
+    """What a route says of one party behind a hub, and for a change of its body."""
+    parts = [in_path(name) for name in ("country_code", "party_id")]
+    return refusing("404", parameters=parts, **(taking(model) if model is not None else {}))
+
+
 def of_place(names: Sequence[str]) -> dict[str, Any]:
     """What a route says of a Location, or of a part of one."""
     return refusing("404", parameters=[in_path(name) for name in names])
@@ -108,7 +115,7 @@ def of_session(model: type[Model]) -> dict[str, Any]:
 
 def document(dialect: Dialect, routers: Iterable[APIRouter]) -> dict[str, Any]:
     """The document of everything that ``dialect`` offers."""
-    told: list[type[Model]] = [*dialect.commands.values(), ChargingPreferences, CommandResult]
+    told: list[type[Model]] = [*dialect.commands.values(), ChargingPreferences, ClientInfo, CommandResult]
     return _document("OCPI commands gateway", dialect.version, routers, [*told, Credentials, dialect.token])
 
 

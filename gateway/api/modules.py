@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from gateway.api import cdrs, commands, credentials, locations, sessions, tariffs, tokens
+from gateway.api import cdrs, commands, credentials, hub_client_info, locations, sessions, tariffs, tokens
 from gateway.api.callers import Caller
 from ocpi.dialect import Dialect
 from ocpi.versions import InterfaceRole, ModuleID
+
+
+def _hubs(caller: Caller) -> bool:
+    return caller.is_registered and caller.partner.is_hub
 
 
 def _everybody(_: Caller) -> bool:
@@ -41,6 +45,12 @@ MODULES = (
     ),
     Module(identifier=ModuleID.CDRS, role=InterfaceRole.SENDER, router_for=cdrs.router_for),
     Module(identifier=ModuleID.COMMANDS, role=InterfaceRole.RECEIVER, router_for=commands.router_for),
+    Module(
+        identifier=ModuleID.HUB_CLIENT_INFO,
+        role=InterfaceRole.RECEIVER,
+        router_for=hub_client_info.router_for,
+        is_shown_to=_hubs,
+    ),
     Module(identifier=ModuleID.LOCATIONS, role=InterfaceRole.SENDER, router_for=locations.router_for),
     Module(identifier=ModuleID.SESSIONS, role=InterfaceRole.SENDER, router_for=sessions.router_for),
     Module(identifier=ModuleID.TARIFFS, role=InterfaceRole.SENDER, router_for=tariffs.router_for),

@@ -16,13 +16,13 @@ from gateway.domain.imported import Unimportable
 from gateway.keys import proven_secrets
 from gateway.logs import keep_off_stdout
 from gateway.office import Office
+from gateway.paged import NotPulled
 from gateway.public_url import with_public_url
 from gateway.registering import NotDone
 from gateway.secrets import WrongKey
 from gateway.settings import Settings, SettingsProblem, read_settings
 from gateway.store import schema
 from gateway.store.engine import open_engine, turn
-from gateway.token_sync import NotPulled
 from ocpi.status import OcpiError
 
 T = TypeVar("T")

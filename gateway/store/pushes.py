@@ -15,6 +15,7 @@ from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import cdr, cpo, location, partner, partner_endpoint, push, session
 from gateway.store.statements import insert_into, put_once
 from ocpi.headers import Party
+from ocpi.types import fold
 from ocpi.versions import ModuleID
 
 
@@ -136,6 +137,18 @@ def drop(db: Connection, partner_id: int) -> int:
     """The partner is told of nothing any more; of how many objects it would have been."""
     waiting = update(push).where(push.c.partner == partner_id, push.c.due_at.is_not(None))
     return db.execute(waiting.values(due_at=None, error="The partner was removed.")).rowcount
+
+
+def resume(db: Connection, partner_id: int, party: Party, now: datetime) -> None:
+    """A party behind a hub can be told again of what it was not told: its Sessions and CDRs."""
+    for owned, module in ((session, ModuleID.SESSIONS), (cdr, ModuleID.CDRS)):
+        its = select(owned.c.id).where(
+            owned.c.partner == partner_id,
+            func.lower(owned.c.from_country) == fold(party.country_code),
+            func.lower(owned.c.from_party) == fold(party.party_id),
+        )
+        missed = update(push).where(push.c.partner == partner_id, push.c.module == module, push.c.attempts > 0)
+        db.execute(missed.where(push.c.due_at.is_(None), push.c.object.in_(its)).values(due_at=now, attempts=0))
 
 
 def failing(db: Connection, partner_id: int) -> int:

@@ -11,9 +11,10 @@ import pytest
 from gateway.domain.parties import Partner
 from gateway.house import utc_now
 from gateway.office import Office
+from gateway.paged import NotPulled, next_page
 from gateway.settings import Settings
 from gateway.store import endpoints, partners, schema, token_syncs
-from gateway.token_sync import NotPulled, Pulled, next_page, sync, sync_what_is_due
+from gateway.token_sync import Pulled, sync, sync_what_is_due
 from ocpi.headers import Party
 from tests.support.gateway import Gateway
 from tests.support.tokens_module import Reply, TokensModule
