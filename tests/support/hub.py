@@ -1,7 +1,12 @@
 """A roaming hub's connection: several eMSPs speak through it, and what is for one of them is told from its headers."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from aiohttp import web
 
 from gateway.simulators.receiver import Push
 from ocpi.headers import Party
@@ -81,3 +86,27 @@ class Behind:
     def pushes(self) -> list[Push]:
         """What was pushed through the hub to it."""
         return [one for one in self.hub.pushes if routed(one)[1] == self.party]
+
+
+@asynccontextmanager
+async def a_list(objects: Sequence[Any], page: int) -> AsyncIterator[tuple[str, list[web.Request]]]:
+    """(the URL of a list that gives so many objects at a time, every request for it)."""
+    asked: list[web.Request] = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked.append(request)
+        offset = int(request.query.get("offset", 0))
+        body = {"data": list(objects[offset : offset + page]), "status_code": 1000}
+        following = request.url.update_query(offset=offset + page)
+        links = {"Link": f'<{following}>; rel="next"'} if offset + page < len(objects) else {}
+        return web.json_response(body | {"timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}, headers=links)
+
+    application = web.Application()
+    application.router.add_get("/list", give)
+    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/list", asked
+    finally:
+        await runner.cleanup()
