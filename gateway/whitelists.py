@@ -14,7 +14,7 @@ from gateway.domain.parties import Partner
 from gateway.domain.tokens import group_token
 from gateway.domain.whitelist import Verdict
 from gateway.house import Rules
-from gateway.store import endpoints, partners, tokens
+from gateway.store import client_infos, endpoints, partners, tokens
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.sessions import AuthMethod
@@ -164,7 +164,7 @@ def _of(db: Connection, partner_id: int, token: Token, verdict: Verdict, held: R
         uid=token.uid,
         type=token.type,
         token=token,
-        url=_url(db, partner),
+        url=_url(db, partner, token.owner),
         verdict=verdict,
         held=held,
     )
@@ -185,8 +185,11 @@ def _strangers(db: Connection, presented: IdToken) -> list[Candidate]:
     ]
 
 
-def _url(db: Connection, partner: Partner) -> str | None:
+def _url(db: Connection, partner: Partner, party: Party | None = None) -> str | None:
+    """None also where a hub says that the party is away: nothing is sent to it (mod_hub_client_info §Scenarios)."""
     if partner.state != PartnerState.ACTIVE:
+        return None
+    if partner.is_hub and party is not None and client_infos.away(db, partner.id, party):
         return None
     return endpoints.find(db, partner.id, ModuleID.TOKENS, InterfaceRole.SENDER)
 

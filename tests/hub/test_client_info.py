@@ -10,7 +10,7 @@ from gateway.paged import NotPulled
 from gateway.simulators.emsp import SimulatedEmsp
 from gateway.store import endpoints, partners
 from ocpi.headers import Party
-from tests.hub.conftest import ANNA, BERT, HUB, Roaming
+from tests.hub.conftest import ANNA, BERT, HUB, SECOND, Roaming
 from tests.support.gateway import CPO, Gateway, eventually
 from tests.support.hub import a_list, headers, routed
 
@@ -231,6 +231,24 @@ async def test_a_session_that_a_hub_could_not_hand_on_is_told_whole_the_next_tim
     # No question and no second message follows: the hub has said that nobody is there.
     assert [one.method for one in roaming.anna.pushes[before:]] == ["PATCH"]
     assert {routed(one)[1] for one in roaming.anna.pushes} == {ANNA}
+
+
+async def test_a_party_that_is_away_is_not_asked_about_its_cards(roaming: Roaming):
+    """It cannot be reached, so that a card that may charge offline does (mod_tokens §WhitelistType)."""
+    with roaming.house.database() as db:
+        endpoints.put(db, roaming.hub.partner_id, "tokens", "SENDER", f"http://127.0.0.1:{roaming.hub.port}/no-tokens")
+    path = "/ocpi/cpo/2.2.1/tokens/DE/ANN/04A1B2C3?type=RFID"
+    card = roaming.anna.token(uid="04A1B2C3", type="RFID", whitelist="ALLOWED_OFFLINE")
+    assert (await roaming.hub.ask("PUT", path, card, **headers(from_=ANNA, to=CPO))).code == 1000
+    await roaming.told(ANNA, "OFFLINE", updated=LATER)
+    before = roaming.hub.requests
+    told = await roaming.stations[CPO].authorize("04A1B2C3", "ISO14443")
+    assert (told["status"], roaming.hub.requests) == ("Accepted", before)
+    await roaming.told(ANNA, "CONNECTED", updated="2026-02-02T00:00:00Z")
+    card |= {"whitelist": "NEVER", "last_updated": LATER}
+    assert (await roaming.hub.ask("PUT", path, card, **headers(from_=ANNA, to=CPO))).code == 1000
+    told = await roaming.stations[SECOND].authorize("04A1B2C3", "ISO14443")
+    assert (told["status"], roaming.hub.requests) == ("Invalid", before + 1)
 
 
 # Pulled
