@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import combinations
 
 from sqlalchemy import Connection
 
+from gateway import evses
+from gateway.domain.changes import Change, changes
 from gateway.domain.imported import OPEN_PROFILE, Binding, Contents, Station, Unimportable
+from gateway.domain.merging import merged
 from gateway.secrets import password_fits, password_hash
-from gateway.store import bindings, partners, stations, tariffs, topology
+from gateway.store import bindings, inventory, partners, stations, tariffs, topology
+from gateway.store.evses import note
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.locations import Location
@@ -30,15 +35,20 @@ class Counts:
     unbound_evses: int
     #: Ids that connectors name and that no Tariff of their party has.
     unknown_tariffs: list[str]
+    #: What is other than it was.
+    changes: list[Change]
 
 
 #: Where an id of a party was given first.
 _Seen = dict[tuple[Party, str], str]
 
 
-def bring_in(db: Connection, contents: Contents) -> Counts:
-    """Write everything down; raises Unimportable with all that is wrong: the transaction is to be rolled back then."""
-    return _Import(db, contents, list(contents.problems)).run()
+def bring_in(db: Connection, contents: Contents, now: datetime, *, replace: bool = False) -> Counts:
+    """Write everything down; raises Unimportable with all that is wrong: the transaction is to be rolled back then.
+
+    ``replace``: of the parties that the file has Locations of, it has all; the EVSEs of the others are REMOVED.
+    """
+    return _Import(db, contents, now, replace, list(contents.problems)).run()
 
 
 @dataclass
@@ -47,6 +57,8 @@ class _Import:
 
     db: Connection
     contents: Contents
+    now: datetime
+    replace: bool
     problems: list[str]
     #: Locations of this file, by folded id.
     placed: dict[str, list[int]] = field(default_factory=dict)
@@ -54,24 +66,30 @@ class _Import:
     bound: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def run(self) -> Counts:
+        before = inventory.snapshot(self.db)
         self._need_a_party()
         self._put_locations()
+        if self.replace:
+            self._remove_others()
         self._put_tariffs()
         self._put_stations()
         self._bind()
         self._no_spot_twice()
         if self.problems:
-            raise Unimportable(self.problems)
-        evses = [evse for location in self.contents.locations.values() for evse in location.evses]
+            raise Unimportable(self.contents.where(self.problems))
+        found = list(changes(before, inventory.snapshot(self.db)))
+        self._follow(found)
+        imported = [evse for location in self.contents.locations.values() for evse in location.evses]
         return Counts(
             locations=len(self.contents.locations),
-            evses=len(evses),
-            connectors=sum(len(evse.connectors) for evse in evses),
+            evses=len(imported),
+            connectors=sum(len(evse.connectors) for evse in imported),
             stations=len(self.contents.stations),
             bindings=len(self.contents.bindings),
             tariffs=len(self.contents.tariffs),
             unbound_evses=bindings.unbound(self.db),
             unknown_tariffs=tariffs.unknown(self.db),
+            changes=found,
         )
 
     def _need_a_party(self) -> None:
@@ -111,9 +129,32 @@ class _Import:
         return cpo if first == at else None
 
     def _put_location(self, cpo: int, location: Location, key: str) -> None:
-        placed = topology.put_location(self.db, cpo, location, location.wire())
-        bindings.unbind_gone(self.db, placed)
+        known = topology.imported(self.db, cpo, location.id)
+        made = merged(known.location if known is not None else None, location, self.now)
+        if known is None or made is not known.location:
+            placed = topology.put_location(self.db, cpo, made, made.wire())
+            bindings.unbind_gone(self.db, placed)
+        else:
+            placed = known.id
         self.placed[key].append(placed)
+
+    def _remove_others(self) -> None:
+        """What a party has, and its file has not any more."""
+        kept = {placed for found in self.placed.values() for placed in found}
+        owners = {(one.country_code, one.party_id) for one in self.contents.locations.values()}
+        for cpo in {topology.cpo_of(self.db, *owner) for owner in owners} - {None}:
+            assert cpo is not None
+            for known in topology.all_imported(self.db, cpo):
+                gone = merged(known.location, known.location.model_copy(update={"evses": ()}), self.now)
+                if known.id not in kept and gone is not known.location:
+                    topology.put_location(self.db, cpo, gone, gone.wire())
+                    bindings.unbind_gone(self.db, known.id)
+
+    def _follow(self, found: Sequence[Change]) -> None:
+        """What partners see of what is other than it was, and that they are to be told."""
+        for location in inventory.locations_of(self.db, found):
+            evses.follow_all(self.db, location, self.now)
+            note(self.db, location, self.now)
 
     def _put_stations(self) -> None:
         seen: dict[str, int] = {}

@@ -13,6 +13,7 @@ from gateway import importing, shown
 from gateway.cli.opening import Data, Json, reading, told, writing
 from gateway.cli.printing import remark, say, tell_json, tell_table
 from gateway.domain import imported
+from gateway.house import utc_now
 from gateway.store import bindings
 from gateway.store.prepared import Row
 
@@ -24,22 +25,36 @@ _FILE_HELP = (
     '"tariffs": [OCPI Tariff…]}'
 )
 
+_REPLACE_HELP = (
+    "The file has all Locations of the parties that it names: the EVSEs of their other Locations become REMOVED."
+)
+
 _BROUGHT = ("locations", "evses", "connectors", "stations", "bindings", "tariffs")
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE_HELP)], data: Data = None, json: Json = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE_HELP)],
+    replace: Annotated[bool, typer.Option("--replace", help=_REPLACE_HELP)] = False,
+    data: Data = None,
+    json: Json = False,
 ) -> None:
     """Import Locations, stations, bindings and Tariffs: all of the file, or nothing when anything in it is wrong."""
     with told():
         contents = imported.read(file.read_bytes())
     with writing(data) as house:
-        counts = importing.bring_in(house.db, contents)
+        counts = importing.bring_in(house.db, contents, utc_now(), replace=replace)
+    changed = [{"what": one.what, "kind": one.thing.kind, "name": one.thing.name} for one in counts.changes]
     if json:
-        tell_json(asdict(counts))
+        tell_json(asdict(counts) | {"changes": changed, "unheard": list(contents.unheard)})
     else:
         say(f"Imported {', '.join(_counted(getattr(counts, name), name) for name in _BROUGHT)}.")
+        for one in changed:
+            say(f"  {one['what']} {one['kind']} {one['name']}")
+        if not changed:
+            say("Nothing has changed.")
+    for place in contents.unheard:
+        remark(f"{place} is no field that is read.")
     if counts.unbound_evses:
         remark(
             f"{_counted(counts.unbound_evses, 'evses')} bound to no station: no command for them can be carried out."

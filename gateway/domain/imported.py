@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NoReturn, Self, TypeVar
 
 from pydantic import (
@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.domain.json_places import Path, given_twice, nearest, places
+from gateway.domain.location_rules import broken_rules
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
 from ocpi.types import CiString36, Integer, fold
@@ -35,6 +37,9 @@ def _identity(value: str) -> str:
         raise ValueError("a station's identity is 1 to 48 letters, digits or * - _ = : + | @ .")
     return value
 
+
+#: ``locations[0].evses[1].uid``
+_PLACE = re.compile(r"[a-z_A-Z0-9]+(?:\[\d+\]|\.\w+)*(?=: )")
 
 Identity = Annotated[str, AfterValidator(_identity)]
 Number = Annotated[Integer, Field(ge=1, le=2**31 - 1)]
@@ -113,37 +118,68 @@ class Contents:
     #: Ids of entries that could not be read: a binding to one of them is not to blame.
     unread: frozenset[str]
     problems: tuple[str, ...]
+    #: Fields that nobody reads, each with its place: often misspelt.
+    unheard: tuple[str, ...]
+    #: The file's text.
+    text: str = field(default="", repr=False)
+
+    def where(self, problems: Sequence[str]) -> list[str]:
+        """Each problem with the line and column of its place, in the order of the file."""
+        known = places(self.text) if problems else {}
+        found = [(nearest(known, _path(one)), one) for one in problems]
+        found.sort(key=lambda one: one[0] or (0, 0))
+        return [f"line {at[0]}, column {at[1]}: {one}" if at is not None else one for at, one in found]
 
 
 def read(raw: bytes) -> Contents:
     """The file's entries; raises Unimportable when it is no JSON object of the four lists."""
-    document = _parsed(raw)
+    text, document, twice = _parsed(raw)
     lists = ("locations", "stations", "bindings", "tariffs")
     if not isinstance(document, dict) or not document.keys() & set(lists):
         raise Unimportable([f"The file is to be a JSON object with {', '.join(lists)}."])
     problems = [f"{name}: not known; known are {', '.join(lists)}" for name in document.keys() - set(lists)]
+    problems += [f"{_place(path)}: is given twice" for path in (given_twice(text) if twice else ())]
     for name in lists:
         document.setdefault(name, [])
         if not isinstance(document[name], list):
             raise Unimportable([f"{name}: is to be a list"])
     locations = _entries(document["locations"], "locations", Location, problems)
+    problems += [
+        f"locations[{at}].{place}: {reason}" for at, one in locations.items() for place, reason in broken_rules(one)
+    ]
     known_stations = _entries(document["stations"], "stations", Station, problems)
+    tariffs = _entries(document["tariffs"], "tariffs", Tariff, problems)
     return Contents(
         locations=locations,
         stations=known_stations,
         bindings=_entries(document["bindings"], "bindings", Binding, problems),
-        tariffs=_entries(document["tariffs"], "tariffs", Tariff, problems),
+        tariffs=tariffs,
         unread=_unread(document["locations"], locations) | _unread(document["stations"], known_stations),
         problems=tuple(problems),
+        unheard=(
+            *_unheard("locations", document["locations"], locations),
+            *_unheard("tariffs", document["tariffs"], tariffs),
+        ),
+        text=text,
     )
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(raw: bytes) -> tuple[str, Any, bool]:
+    """The text, what it says, and whether some name is given twice in one object: then the last is what it says."""
+    twice = False
+
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no JSON")
 
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        made = dict(pairs)
+        twice |= len(made) < len(pairs)
+        return made
+
     try:
-        return json.loads(raw.decode("utf-8-sig"), parse_constant=refuse)
+        text = raw.decode("utf-8-sig")
+        return text, json.loads(text, parse_constant=refuse, object_pairs_hook=members), twice
     except json.JSONDecodeError as wrong:
         raise Unimportable([f"Not JSON: {wrong.msg} (line {wrong.lineno}, column {wrong.colno})."]) from None
     except UnicodeDecodeError as wrong:
@@ -168,6 +204,32 @@ def _unread(items: Sequence[Any], entries: Mapping[int, object]) -> frozenset[st
     """As written (stations) and folded (locations) alike."""
     ids = {str(item.get("id")) for at, item in enumerate(items) if at not in entries and isinstance(item, dict)}
     return frozenset(ids | {fold(one) for one in ids})
+
+
+def _unheard(name: str, items: Sequence[Any], entries: Mapping[int, Location] | Mapping[int, Tariff]) -> Iterator[str]:
+    for at, one in entries.items():
+        yield from _left_out(items[at], one.wire(), f"{name}[{at}]")
+
+
+def _left_out(given: Any, heard: Any, place: str) -> Iterator[str]:
+    """What was given and is not among what was heard of it; what says nothing is not missed."""
+    match given, heard:
+        case dict(), dict():
+            for name, value in given.items():
+                if name in heard:
+                    yield from _left_out(value, heard[name], f"{place}.{name}")
+                elif value not in (None, [], {}):
+                    yield f"{place}.{name}"
+        case list(), list():
+            for number, (one, other) in enumerate(zip(given, heard, strict=False)):
+                yield from _left_out(one, other, f"{place}[{number}]")
+
+
+def _path(problem: str) -> Path:
+    """The place at the beginning of a problem, as steps."""
+    place = _PLACE.match(problem)
+    steps = re.findall(r"\[(\d+)\]|([^.\[\]]+)", place[0]) if place is not None else []
+    return tuple(int(number) if number else name for number, name in steps)
 
 
 def _place(steps: Sequence[str | int]) -> str:

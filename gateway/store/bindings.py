@@ -34,7 +34,7 @@ def connectors(db: Connection) -> Sequence[Row]:
 def bindings(db: Connection, station: str | None = None) -> Sequence[Row]:
     """Every binding, or a station's, by the partners' names; ``connector_id`` is None where the whole EVSE is bound."""
     asked = (
-        select(binding, location.c.location_id, evse.c.evse_uid, connector.c.connector_id)
+        select(binding, evse.c.location, location.c.location_id, evse.c.evse_uid, connector.c.connector_id)
         .join(evse, evse.c.id == binding.c.evse)
         .join(location, location.c.id == evse.c.location)
         .join(connector, _CONNECTOR, isouter=True)

@@ -101,6 +101,30 @@ def chosen(db: Connection, evse_pk: int, now: datetime) -> None:
     _CHOSEN.run(db, {"id_": evse_pk, "now": now})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A Location of one of our parties as it was imported, with the EVSEs that have left it."""
+
+    id: int
+    location: Location
+
+
+def imported(db: Connection, cpo_id: int, location_id: str) -> Imported | None:
+    mine = select(location).where(location.c.cpo_id == cpo_id, location.c.location_key == fold(location_id))
+    row = db.execute(mine).mappings().first()
+    return None if row is None else _imported(row)
+
+
+def all_imported(db: Connection, cpo_id: int) -> list[Imported]:
+    """Every Location of a party of ours."""
+    mine = select(location).where(location.c.cpo_id == cpo_id).order_by(location.c.id)
+    return [_imported(row) for row in db.execute(mine).mappings().all()]
+
+
+def _imported(row: RowMapping) -> Imported:
+    return Imported(id=row["id"], location=Location.model_validate(row["body"]))
+
+
 def put_location(db: Connection, cpo_id: int, one: Location, body: dict[str, object]) -> int:
     """A Location as imported; its EVSEs and connectors as they are in it now, those that left it REMOVED.
 

@@ -1,6 +1,7 @@
 """`locations import` brings everything or nothing and says what is wrong where; `stations` shows what came of it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gateway.store import rows, stations, topology
 from tests.cli.conftest import PASSWORD, Operator, application, connector, evse, location
 
 File = dict[str, Any]
+_AT = re.compile(r"line \d+, column \d+: ")
 BOUND = {
     "location_id": "LOC-1",
     "evse_uid": "E-2",
@@ -27,7 +29,7 @@ def problems(operator: Operator, contents: Any) -> list[str]:
     first, *lines = operator.hears("locations", "import", operator.file(contents)).splitlines()
     assert first == "Nothing was imported:"
     assert (operator.sees("locations", "list"), operator.sees("stations", "list")) == before
-    return [line.strip() for line in lines]
+    return [line.strip().partition(": ")[2] if _AT.match(line.strip()) else line.strip() for line in lines]
 
 
 def kept(operator: Operator, station: str) -> Any:
@@ -37,9 +39,18 @@ def kept(operator: Operator, station: str) -> Any:
 def test_a_whole_file_is_brought_in_and_counted(cpo: Operator, whole: File) -> None:
     counts = cpo.sees("locations", "import", cpo.file(whole))
     expected = {"locations": 2, "evses": 3, "connectors": 4, "stations": 2, "bindings": 4, "tariffs": 0}
-    assert counts == expected | {"unbound_evses": 0, "unknown_tariffs": []}
+    changes = counts.pop("changes")
+    assert counts == expected | {"unbound_evses": 0, "unknown_tariffs": [], "unheard": []}
+    assert {one["what"] for one in changes} == {"added"}
+    assert [one["name"] for one in changes if one["kind"] == "location"] == ["NL*CPO LOC-1", "NL*CPO LOC-2"]
+    assert [one["name"] for one in changes if one["kind"] == "binding"] == [
+        "NL*CPO LOC-1/E-1/1",
+        "NL*CPO LOC-1/E-1/2",
+        "NL*CPO LOC-1/E-2",
+        "NL*CPO LOC-2/E-1",
+    ]
     sentence = "Imported 2 locations, 3 EVSEs, 4 connectors, 2 stations, 4 bindings, 0 tariffs.\n"
-    assert cpo.imports(whole).stdout == sentence
+    assert cpo.imports(whole).stdout == f"{sentence}Nothing has changed.\n"
 
 
 def test_importing_again_changes_nothing(cpo: Operator, whole: File) -> None:
@@ -62,7 +73,8 @@ def test_locations_are_listed_with_their_stations(cpo: Operator, whole: File) ->
         "LOC-1",
         "Place LOC-1",
     )
-    assert first["last_updated"] == "2026-01-01T00:00:00Z"
+    # Of this moment: partners that ask what is new must hear of it, whatever the file says.
+    assert first["last_updated"] > "2026-01-01T00:00:00Z"
     assert [one["uid"] for one in first["evses"]] == ["E-1", "E-2"]
     assert first["evses"][0]["connectors"] == ["1", "2"]
     assert first["evses"][1]["bindings"] == [BOUND]
@@ -100,17 +112,17 @@ def test_a_station_shows_what_it_told(cpo: Operator, whole: File) -> None:
     cpo.database(tell)
     shown = cpo.sees("stations", "show", "CS-1")
     assert shown["connected"] is True
-    assert shown["connected_at"] == "2026-01-01T00:00:00Z"
+    assert shown["connected_at"] == at.isoformat().replace("+00:00", "Z")
     status = {
         "evse": 1,
         "connector": 2,
         "status": "Faulted",
         "error": "GroundFailure",
-        "told_at": "2026-01-01T00:00:00Z",
+        "told_at": shown["connected_at"],
     }
     assert shown["connectors"] == [status]
     text = cpo.does("stations", "show", "CS-1")
-    for word in ("since 2026-01-01T00:00:00Z", "ReservationCtrlr.Enabled", "Faulted", r"Acme\x1b[31m", "LOC-1"):
+    for word in (f"since {at:%Y-%m-%dT%H:%M:%S}", "ReservationCtrlr.Enabled", "Faulted", r"Acme\x1b[31m", "LOC-1"):
         assert word in text
     assert "\x1b" not in text
     assert "ocpp2.0.1" in cpo.does("stations", "list")
@@ -319,7 +331,7 @@ def test_a_new_evse_takes_the_spot_of_one_that_left(cpo: Operator, whole: File) 
     whole["bindings"][2]["evse_uid"] = "E-3"
     assert cpo.imports(whole).exit_code == 0
     status = {one["uid"]: (one["status"], len(one["bindings"])) for one in cpo.sees("locations", "list")[0]["evses"]}
-    assert status == {"E-1": ("AVAILABLE", 2), "E-2": ("REMOVED", 0), "E-3": ("AVAILABLE", 1)}
+    assert status == {"E-1": ("UNKNOWN", 2), "E-2": ("REMOVED", 0), "E-3": ("UNKNOWN", 1)}
 
 
 def test_a_location_id_that_two_of_our_parties_have_is_ambiguous(cpo: Operator) -> None:
@@ -344,3 +356,152 @@ def test_importing_on_either_database(database_url: str, tmp_path: Path, whole: 
     assert len(operator.sees("stations", "show", "CS-1")["bindings"]) == 3
     found = operator.database(lambda db: topology.place_of(db, "CS-16", None, 1))
     assert (found.location_id, found.evse_uid) == ("LOC-2", "E-1")
+
+
+# What is new
+
+
+def changed(operator: Operator, contents: Any, *words: str) -> list[str]:
+    found = operator.sees("locations", "import", operator.file(contents), *words)["changes"]
+    return [f"{one['what']} {one['kind']} {one['name']}" for one in found]
+
+
+def kept_evses(operator: Operator) -> dict[tuple[str, str], str]:
+    return {
+        (place["id"], one["uid"]): one["status"]
+        for place in operator.sees("locations", "list")
+        for one in place["evses"]
+    }
+
+
+def test_a_second_import_says_what_is_other_than_it_was(cpo: Operator, whole: File) -> None:
+    cpo.imports(whole)
+    assert changed(cpo, whole) == []
+    whole["locations"][0]["name"] = "Another name"
+    whole["locations"][0]["evses"][0]["physical_reference"] = "7"
+    whole["locations"][1]["evses"][0]["connectors"].append(connector("2"))
+    whole["locations"].append(location("LOC-3"))
+    whole["stations"][1] = {"id": "CS-16", "password": "another-password-1"}
+    whole["bindings"][2]["evse"] = 3
+    assert changed(cpo, whole) == [
+        "changed location NL*CPO LOC-1",
+        "changed evse NL*CPO LOC-1/E-1",
+        "changed evse NL*CPO LOC-2/E-1",
+        "added location NL*CPO LOC-3",
+        "changed binding NL*CPO LOC-1/E-2",
+        "changed station CS-16",
+    ]
+    assert changed(cpo, whole) == []
+    text = cpo.does("locations", "import", cpo.file(whole | {"locations": [location("LOC-3", name="Third")]}))
+    assert "  changed location NL*CPO LOC-3\n" in text
+
+
+def test_only_what_has_changed_is_of_this_moment(cpo: Operator, whole: File) -> None:
+    def updated() -> dict[str, Any]:
+        bodies = cpo.database(lambda db: [row.body for row in db.execute(rows.location.select())])
+        found = {}
+        for body in bodies:
+            found[body["id"]] = body["last_updated"]
+            for one in body["evses"]:
+                found[f"{body['id']}/{one['uid']}"] = one["last_updated"]
+                found |= {f"{body['id']}/{one['uid']}/{c['id']}": c["last_updated"] for c in one["connectors"]}
+        return found
+
+    cpo.imports(whole)
+    long_ago = "2020-01-01T00:00:00Z"
+
+    def age(db: Any) -> None:
+        for row in db.execute(rows.location.select()).mappings().all():
+            text = re.sub(r'"last_updated": ?"[^"]*"', f'"last_updated":"{long_ago}"', json.dumps(row["body"]))
+            db.execute(rows.location.update().where(rows.location.c.id == row["id"]).values(body=json.loads(text)))
+
+    cpo.database(age)
+    whole["locations"][0]["evses"][0]["connectors"][1]["max_amperage"] = 16
+    whole["locations"][0]["last_updated"] = "2026-05-05T00:00:00Z"  # says nothing of what is new
+    cpo.imports(whole)
+    fresh = {name for name, at in updated().items() if at != long_ago}
+    assert fresh == {"LOC-1/E-1", "LOC-1/E-1/2"}
+    row = cpo.database(lambda db: db.execute(rows.evse.select().order_by(rows.evse.c.id)).mappings().first())
+    assert row["last_updated"].year > 2020  # and so the Location's, as it is told
+
+
+def test_an_evse_that_is_missing_is_removed_and_one_that_comes_back_is_there_again(cpo: Operator, whole: File) -> None:
+    cpo.imports(whole)
+    gone = whole["locations"][0]["evses"].pop()
+    without = whole | {"bindings": [one for one in whole["bindings"] if one["evse_uid"] != "E-2"]}
+    assert changed(cpo, without) == ["removed evse NL*CPO LOC-1/E-2", "removed binding NL*CPO LOC-1/E-2"]
+    assert changed(cpo, without) == []
+    assert kept_evses(cpo)["LOC-1", "E-2"] == "REMOVED"
+    whole["locations"][0]["evses"].append(gone)
+    assert changed(cpo, whole) == ["added evse NL*CPO LOC-1/E-2", "added binding NL*CPO LOC-1/E-2"]
+    assert kept_evses(cpo)["LOC-1", "E-2"] == "UNKNOWN"  # its station has never been there
+
+
+def test_locations_that_are_missing_stay_unless_the_file_has_all_there_are(cpo: Operator, whole: File) -> None:
+    cpo.does("cpo", "add", "--country", "BE", "--party", "CPO", "--name", "Our other CPO")
+    cpo.imports(whole)
+    cpo.imports({"locations": [location("LOC-9", evse("E-9"), country_code="BE")]})
+    only = {"locations": [whole["locations"][0]], "bindings": whole["bindings"][:3]}
+    assert changed(cpo, only) == []
+    assert kept_evses(cpo)["LOC-2", "E-1"] == "UNKNOWN"
+    broken = {"locations": [whole["locations"][0] | {"country": "Holland"}]}
+    assert cpo("locations", "import", "--replace", cpo.file(broken)).exit_code == 1
+    assert changed(cpo, only, "--replace") == [
+        "removed location NL*CPO LOC-2",
+        "removed evse NL*CPO LOC-2/E-1",
+        "removed binding NL*CPO LOC-2/E-1",
+    ]
+    assert changed(cpo, only, "--replace") == []
+    # Nothing is deleted, and the other party's are not its business.
+    found = kept_evses(cpo)
+    assert (found["LOC-2", "E-1"], found["LOC-9", "E-9"]) == ("REMOVED", "AVAILABLE")
+
+
+# Where it is wrong
+
+
+def test_every_mistake_is_told_with_its_line_and_column(cpo: Operator) -> None:
+    text = """{
+  "stations": [{"id": "CS 1", "security_profile": 0}],
+  "locations": [
+    {"country_code": "NL", "party_id": "CPO", "id": "LOC-1",
+     "publish": true, "publish_allowed_to": [{"uid": "X"}, {"issuer": "Y"}],
+     "address": "Square 1", "city": "Utrecht", "country": "nld",
+     "coordinates": {"latitude": "91.00000", "longitude": "4.89943"},
+     "time_zone": "Europe/Nowhere", "last_updated": "2026-01-01T00:00:00Z",
+     "opening_times": {"twentyfourseven": false,
+                       "regular_hours": [{"weekday": 1, "period_begin": "18:00", "period_end": "08:00"}]},
+     "energy_mix": {"is_green_energy": true, "energy_sources": [{"source": "SOLAR", "percentage": 60}]}
+    },
+    {"country_code": "NL", "party_id": "CPO", "id": "LOC-2", "id": "LOC-3"}
+  ]
+}"""
+    lines = cpo.hears("locations", "import", cpo.file(text.encode())).splitlines()[1:]
+    found = [re.match(r"\s*line (\d+), column (\d+): ([^:]+): ", line) for line in lines]
+    assert None not in found, lines
+    assert [(int(one[1]), int(one[2]), one[3]) for one in found if one][:9] == [
+        (2, 23, "stations[0].id"),
+        (5, 45, "locations[0].publish_allowed_to"),
+        (5, 46, "locations[0].publish_allowed_to[0].type"),
+        (5, 60, "locations[0].publish_allowed_to[1]"),
+        (6, 59, "locations[0].country"),
+        (7, 34, "locations[0].coordinates.latitude"),
+        (8, 19, "locations[0].time_zone"),
+        (10, 96, "locations[0].opening_times.regular_hours[0].period_end"),
+        (11, 64, "locations[0].energy_mix.energy_sources"),
+    ]
+    rest = {(int(one[1]), int(one[2]), one[3]) for one in found[9:] if one}
+    # What is missing is told where it should be.
+    assert {(13, 5, f"locations[1].{name}") for name in ("publish", "address", "coordinates")} <= rest
+    assert (13, 68, "locations[1].id") in rest
+
+
+def test_a_field_that_nobody_reads_is_remarked_upon(cpo: Operator, whole: File) -> None:
+    whole["locations"][0]["evses"][1]["capabilites"] = ["RESERVABLE"]
+    whole["locations"][0]["evses"][1]["connectors"][0]["voltage"] = 230
+    whole["locations"][1]["comment"] = None
+    result = cpo.imports(whole)
+    assert result.exit_code == 0
+    assert "locations[0].evses[1].capabilites is no field that is read." in result.stderr
+    unheard = cpo.sees("locations", "import", cpo.file(whole))["unheard"]
+    assert unheard == ["locations[0].evses[1].connectors[0].voltage", "locations[0].evses[1].capabilites"]
