@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from gateway.domain.evse_status import shown_status
 from gateway.domain.offers import Way, offered
 from gateway.holding import held_up_at
 from gateway.house import Rules
 from gateway.store import evses
+from gateway.store.prepared import Row
 from gateway.store.topology import stations_of
 from ocpi.locations import Status
 from ocpp_bridge.dialects import DIALECTS
@@ -45,7 +46,7 @@ def fade(db: Connection, _: Rules, now: datetime) -> None:
         follow(db, station, now)
 
 
-def _show(db: Connection, facts: Sequence[tuple[RowMapping, bool]], now: datetime) -> bool:
+def _show(db: Connection, facts: Sequence[tuple[Row, bool]], now: datetime) -> bool:
     """False when what was read is not true any more."""
     current = True
     for row, reserved in facts:
@@ -62,9 +63,7 @@ def _show(db: Connection, facts: Sequence[tuple[RowMapping, bool]], now: datetim
     return current
 
 
-def _with_unplaced(
-    db: Connection, station: str, rows: Sequence[RowMapping], now: datetime
-) -> list[tuple[RowMapping, bool]]:
+def _with_unplaced(db: Connection, station: str, rows: Sequence[Row], now: datetime) -> list[tuple[Row, bool]]:
     """Whether each EVSE is reserved: by name, or needed for reservations that name none."""
     if not any(row["unplaced"] for row in rows):
         return [(row, bool(row["reserved"])) for row in rows]
@@ -72,7 +71,7 @@ def _with_unplaced(
     return [(row, bool(row["reserved"] or numbers[row["id"]] & needed)) for row in rows]
 
 
-def _offer(db: Connection, rows: Sequence[RowMapping], now: datetime) -> None:
+def _offer(db: Connection, rows: Sequence[Row], now: datetime) -> None:
     for _, bound in groupby(rows, key=lambda row: row["id"]):
         first, *others = list(bound)
         ways = [_way(row) for row in (first, *others) if row["station"] is not None]
@@ -81,7 +80,7 @@ def _offer(db: Connection, rows: Sequence[RowMapping], now: datetime) -> None:
             evses.offer(db, first, capabilities, now)
 
 
-def _way(row: RowMapping) -> Way:
+def _way(row: Row) -> Way:
     dialect, abilities = DIALECTS.get(row["subprotocol"] or ""), row["abilities"]
     return Way(
         connector_key=row["connector_key"],

@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.cdrs import NotPossible
+from gateway.paged import NotPulled
 from gateway.registering import NotDone
 from gateway.reserving import Impossible
-from gateway.token_sync import NotPulled
 from ocpi.status import OcpiError
 
 Answers = dict[int | str, dict[str, Any]]

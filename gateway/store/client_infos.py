@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
+from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import client_info
 from gateway.store.statements import put_newest
 from ocpi.credentials import Role
@@ -12,7 +13,7 @@ from ocpi.headers import Party
 from ocpi.hub_client_info import ClientInfo, ConnectionStatus
 
 _OF_HUB = select(client_info).where(client_info.c.partner == bindparam("partner_")).order_by(client_info.c.id)
-_OF_PARTY = _OF_HUB.where(client_info.c.key == bindparam("key_"))
+_OF_PARTY = Prepared(_OF_HUB.where(client_info.c.key == bindparam("key_")))
 _HEARD = (
     update(client_info)
     .where(client_info.c.partner == bindparam("partner_"), client_info.c.key == bindparam("key_"))
@@ -29,13 +30,13 @@ def put(db: Connection, hub: int, one: ClientInfo, now: datetime) -> bool:
     return put_newest(db, client_info, key | told | {"last_updated": one.last_updated}, tuple(key), "last_updated")
 
 
-def of_hub(db: Connection, hub: int) -> Sequence[RowMapping]:
+def of_hub(db: Connection, hub: int) -> Sequence[Row]:
     return db.execute(_OF_HUB, {"partner_": hub}).mappings().all()
 
 
-def of_party(db: Connection, hub: int, party: Party) -> Sequence[RowMapping]:
+def of_party(db: Connection, hub: int, party: Party) -> Sequence[Row]:
     """In each of its roles."""
-    return db.execute(_OF_PARTY, {"partner_": hub, "key_": party.key}).mappings().all()
+    return _OF_PARTY.all(db, {"partner_": hub, "key_": party.key})
 
 
 def away(db: Connection, hub: int, party: Party) -> str:
@@ -48,7 +49,7 @@ def away(db: Connection, hub: int, party: Party) -> str:
     return f"The hub says that {party} is {newest['status']}."
 
 
-def is_suspended(told: Sequence[RowMapping]) -> bool:
+def is_suspended(told: Sequence[Row]) -> bool:
     """The hub has taken back what it told of a party, in every role."""
     return bool(told) and all(row["status"] == ConnectionStatus.SUSPENDED for row in told)
 
@@ -58,7 +59,7 @@ def heard(db: Connection, hub: int, party: Party, now: datetime) -> bool:
     return db.execute(_HEARD, {"partner_": hub, "key_": party.key, "now": now}).rowcount > 0
 
 
-def _is_there(row: RowMapping) -> bool:
+def _is_there(row: Row) -> bool:
     if row["status"] == ConnectionStatus.SUSPENDED:
         return False
     return row["status"] == ConnectionStatus.CONNECTED or (

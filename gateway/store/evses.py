@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
 
 from gateway.domain.lifecycle import ReservationState, SessionState
+from gateway.store.prepared import Prepared, Row
 from gateway.store.reservations import IS_LIVE
 from gateway.store.rows import binding, evse, location_news, reservation, session, station
 
@@ -54,40 +55,50 @@ _FACTS = select(
     _CHARGING.label("charging"),
     (_IS_BOUND & ~_REACHABLE).label("offline"),
 )
-_FACTS_AT = _FACTS.add_columns(_UNPLACED.label("unplaced")).where(evse.c.id.in_(_HERE)).order_by(evse.c.id)
-_SHOW = (
+_FACTS_AT = Prepared(_FACTS.add_columns(_UNPLACED.label("unplaced")).where(evse.c.id.in_(_HERE)).order_by(evse.c.id))
+_FACTS_OF = Prepared(_FACTS.where(evse.c.location == bindparam("location_")).order_by(evse.c.id))
+_SHOW = Prepared(
     update(evse)
     .where(evse.c.id == bindparam("id_"), evse.c.status == bindparam("before"))
     .values(status=bindparam("status_"), last_updated=bindparam("now"))
 )
-_NEWS = insert(location_news)
-_SPOTS = select(binding.c.evse, binding.c.station_evse, binding.c.station_connector).where(
-    binding.c.station == bindparam("station_")
+_NEWS = Prepared(insert(location_news))
+_TAKE_NEWS = Prepared(delete(location_news).returning(location_news.c.location))
+_TOLD = Prepared(
+    update(evse)
+    .where(evse.c.id == bindparam("id_"))
+    .where(or_(evse.c.status_at.is_(None), evse.c.status_at <= bindparam("at")))
+    .values(told_status=bindparam("status_"), status_at=bindparam("at"))
+)
+_SPOTS = Prepared(
+    select(binding.c.evse, binding.c.station_evse, binding.c.station_connector).where(
+        binding.c.station == bindparam("station_")
+    )
 )
 
 
-def facts_at(db: Connection, station_id: str) -> Sequence[RowMapping]:
+def facts_at(db: Connection, station_id: str) -> Sequence[Row]:
     """What is known of the status of every EVSE that is bound to a station."""
-    return db.execute(_FACTS_AT, {"station_": station_id}).mappings().all()
+    return _FACTS_AT.all(db, {"station_": station_id})
 
 
 def numbers_at(db: Connection, station_id: str) -> dict[int, set[int]]:
     """``{EVSE: its numbers at the station}``; on 1.6 connectors are the EVSEs."""
     numbers: defaultdict[int, set[int]] = defaultdict(set)
-    for row in db.execute(_SPOTS, {"station_": station_id}):
-        numbers[row.evse].add(row.station_connector if row.station_evse is None else row.station_evse)
+    for row in _SPOTS.all(db, {"station_": station_id}):
+        numbers[row["evse"]].add(row["station_connector"] if row["station_evse"] is None else row["station_evse"])
     return numbers
 
 
-def facts_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
+def facts_of(db: Connection, location_pk: int) -> Sequence[Row]:
     """Likewise of every EVSE of a Location."""
-    return db.execute(_FACTS.where(evse.c.location == location_pk).order_by(evse.c.id)).mappings().all()
+    return _FACTS_OF.all(db, {"location_": location_pk})
 
 
-def show(db: Connection, seen: RowMapping, status: str, now: datetime) -> bool:
+def show(db: Connection, seen: Row, status: str, now: datetime) -> bool:
     """Partners see another status; False when another process has changed it since it was ``seen``."""
     changed = {"id_": seen["id"], "before": seen["status"], "status_": status, "now": now}
-    if db.execute(_SHOW, changed).rowcount == 0:
+    if _SHOW.run(db, changed) == 0:
         return False
     note(db, seen["location"], now)
     return True
@@ -95,31 +106,30 @@ def show(db: Connection, seen: RowMapping, status: str, now: datetime) -> bool:
 
 def note(db: Connection, location_pk: int, now: datetime) -> None:
     """Partners are to be told of a Location what is new at it."""
-    db.execute(_NEWS, {"location": location_pk, "at": now})
+    _NEWS.run(db, {"location": location_pk, "at": now})
 
 
 def take_news(db: Connection) -> list[int]:
     """The Locations of which something is new; who takes it tells it."""
-    return sorted(set(db.execute(delete(location_news).returning(location_news.c.location)).scalars()))
+    return sorted(set(_TAKE_NEWS.scalars(db, {})))
 
 
 def told(db: Connection, evse_pk: int, status: str, at: datetime) -> None:
     """What its station tells of an EVSE, never back in time."""
-    newest = or_(evse.c.status_at.is_(None), evse.c.status_at <= at)
-    db.execute(update(evse).where(evse.c.id == evse_pk, newest).values(told_status=status, status_at=at))
+    _TOLD.run(db, {"id_": evse_pk, "status_": status, "at": at})
 
 
-def ways_at(db: Connection, station_id: str) -> Sequence[RowMapping]:
+def ways_at(db: Connection, station_id: str) -> Sequence[Row]:
     """The bindings of every EVSE that is bound to a station, with what is known of the stations they lead to."""
     return db.execute(_WAYS.where(evse.c.id.in_(_HERE)), {"station_": station_id}).mappings().all()
 
 
-def ways_of(db: Connection, location_pk: int) -> Sequence[RowMapping]:
+def ways_of(db: Connection, location_pk: int) -> Sequence[Row]:
     """Likewise of every EVSE of a Location; without a station where an EVSE is bound to none."""
     return db.execute(_WAYS.where(evse.c.location == location_pk)).mappings().all()
 
 
-def offer(db: Connection, seen: RowMapping, capabilities: Collection[str], now: datetime) -> None:
+def offer(db: Connection, seen: Row, capabilities: Collection[str], now: datetime) -> None:
     """Partners are told other capabilities of an EVSE."""
     changed: dict[str, Any] = {"offered": list(capabilities), "last_updated": now}
     db.execute(update(evse).where(evse.c.id == seen["id"]).values(**changed))

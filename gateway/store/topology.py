@@ -121,7 +121,7 @@ def all_imported(db: Connection, cpo_id: int) -> list[Imported]:
     return [_imported(row) for row in db.execute(mine).mappings().all()]
 
 
-def _imported(row: RowMapping) -> Imported:
+def _imported(row: Row) -> Imported:
     return Imported(id=row["id"], location=Location.model_validate(row["body"]))
 
 
