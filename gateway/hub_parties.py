@@ -8,11 +8,12 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from gateway.domain.lifecycle import PartnerState
 from gateway.domain.parties import Partner
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.paged import MOST_PAGES, NotPulled, first_page, read_page
-from gateway.store import client_infos, endpoints, pushes
+from gateway.store import client_infos, endpoints, partners, pushes
 from ocpi.credentials import Role
 from ocpi.headers import Party, Routing
 from ocpi.hub_client_info import ClientInfo, ConnectionStatus
@@ -64,6 +65,19 @@ async def pull(office: Office, hub: Partner) -> Pulled:
         done = await office.store.write(_take_page, hub, found)
         taken, skipped = taken + done, skipped + len(found) - done
     return Pulled(taken=taken, skipped=skipped)
+
+
+async def pull_all(office: Office) -> None:
+    """As a system does at its start: from every hub that can be asked (mod_hub_client_info §Pull model)."""
+    everyone = await office.store.read(partners.everyone)
+    for hub in (one for one in everyone if one.is_hub and one.state == PartnerState.ACTIVE):
+        if await office.store.read(endpoints.find, hub.id, ModuleID.HUB_CLIENT_INFO, InterfaceRole.SENDER) is None:
+            continue
+        try:
+            pulled = await pull(office, hub)
+            log.info("a hub told of its parties", partner=hub.name, taken=pulled.taken, skipped=pulled.skipped)
+        except NotPulled as problem:
+            log.warning("a hub's parties could not be pulled", partner=hub.name, problem=str(problem))
 
 
 def _take_page(db: Connection, hub: Partner, found: list[Any]) -> int:

@@ -9,19 +9,25 @@ from gateway.cli import (
     commands,
     cpo,
     db,
+    hub,
     locations,
     partner,
     partner_settings,
     registration,
     reservations,
+    sight,
     simulate,
     stations,
     tariffs,
 )
 
 # One noun, more verbs than belong into one file.
-for _more in (partner_settings.app, registration.app):
-    partner.app.registered_commands.extend(_more.registered_commands)
+for _noun, *_others in (
+    (partner.app, partner_settings.app, registration.app, hub.app),
+    (locations.app, sight.app),
+):
+    for _more in _others:
+        _noun.registered_commands.extend(_more.registered_commands)
 
 NOUNS: Mapping[str, typer.Typer] = {
     "db": db.app,

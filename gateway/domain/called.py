@@ -11,6 +11,7 @@ CALLED: Mapping[str, InterfaceRole] = MappingProxyType(
         ModuleID.CDRS: InterfaceRole.RECEIVER,
         ModuleID.TOKENS: InterfaceRole.SENDER,
         ModuleID.LOCATIONS: InterfaceRole.RECEIVER,
+        ModuleID.HUB_CLIENT_INFO: InterfaceRole.SENDER,
     }
 )
 
