@@ -1,5 +1,6 @@
 """Tariffs come with the Locations that name them, and are listed as partners see them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ def priced(whole: File, *tariffs: File, ids: tuple[str, ...] = ("T-1",)) -> File
 
 def test_tariffs_are_brought_in_and_counted(cpo: Operator, whole: File) -> None:
     result = cpo.imports(priced(whole, tariff("T-1"), tariff("T-2")))
-    assert result.stdout.endswith("4 bindings, 2 tariffs.\n")
+    assert "4 bindings, 2 tariffs.\n" in result.stdout
+    assert "  added tariff NL*CPO T-2\n" in result.stdout
     assert result.stderr == ""
     assert cpo.sees("tariffs", "list") == [tariff("T-1"), tariff("T-2")]
 
@@ -59,8 +61,9 @@ def test_what_is_wrong_with_a_tariff_is_told_with_its_place(
     cpo: Operator, whole: File, spoilt: list[Any], sentence: str
 ) -> None:
     said = cpo.hears("locations", "import", cpo.file(priced(whole, *spoilt)))
-    problem = said.splitlines()[1].strip()
-    assert problem.startswith(sentence)
+    problems = [line.strip().partition(": ") for line in said.splitlines()[1:]]
+    assert all(re.fullmatch(r"line \d+, column \d+", place) for place, _, _ in problems)
+    assert any(problem.startswith(sentence) for _, _, problem in problems)
     assert cpo.sees("tariffs", "list") == cpo.sees("locations", "list") == []
 
 

@@ -1,9 +1,7 @@
 """Rules of OCPI that no test names, and why: what they ask cannot be shown by this gateway, or not be asked of it."""
 
 REASONS: dict[int, str] = {
-    41: "No message is broadcast: Sessions, CDRs and results are for one eMSP.",
     42: "Only connections are asked, and all of them are known.",
-    43: "No message is broadcast.",
     78: "For contracts. Nothing is deleted by itself, and all versions show the same objects.",
     89: "For operators: `partner invite` prints the token once, and the gateway keeps its hash alone.",
     117: "Nothing is ever read from an EVSE id or a contract id.",

@@ -379,11 +379,11 @@ def test_a_cdr_is_seen_by_its_partner_and_by_its_party_alone(indoors: Indoors, a
     def seen(partner: int, party: tuple[str, str] | None, cpo: int) -> int:
         return anywhere.run(table.page, partner, party, cpo, all_)[0]
 
-    assert seen(there.partner.id, None, anywhere.cpo.id) == 1
-    assert seen(there.partner.id, (mine.country_code.lower(), mine.party_id), anywhere.cpo.id) == 1
-    assert seen(there.partner.id, (mine.country_code, "OTH"), anywhere.cpo.id) == 0
-    assert seen(there.partner.id, None, anywhere.cpo.id + 1) == 0
-    assert seen(other.id, None, anywhere.cpo.id) == 0
+    assert seen(there.partner.id, None, [anywhere.cpo.id]) == 1
+    assert seen(there.partner.id, (mine.country_code.lower(), mine.party_id), [anywhere.cpo.id]) == 1
+    assert seen(there.partner.id, (mine.country_code, "OTH"), [anywhere.cpo.id]) == 0
+    assert seen(there.partner.id, None, [anywhere.cpo.id + 1]) == 0
+    assert seen(other.id, None, [anywhere.cpo.id]) == 0
 
 
 # Signed
@@ -428,7 +428,7 @@ def test_a_session_that_is_over_shows_what_its_cdr_says(indoors: Indoors) -> Non
     there.charges(held["number"])
     there.reserves("R-2")
     there.does_not_come()
-    _, told = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    _, told = indoors.run(views, there.partner.id, None, [indoors.cpo.id], Page(None, None, 0, 10))
     assert [one.wire()["total_cost"] for one in told] == [body["total_cost"] for body in there.cdrs()]
     assert [float(one.kwh) for one in told] == [body["total_energy"] for body in there.cdrs()] == [10, 0]
 
@@ -438,7 +438,7 @@ def test_one_that_is_not_billed_shows_that_it_costs_nothing(indoors: Indoors) ->
     held = there.reserves()
     indoors.pass_(minutes=15)
     indoors.run(reservations.ended, there.station, held["number"], "Removed", indoors.rules, indoors.now)
-    _, [told] = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    _, [told] = indoors.run(views, there.partner.id, None, [indoors.cpo.id], Page(None, None, 0, 10))
     assert told.total_cost is not None
     assert told.total_cost.excl_vat == 0
 
@@ -448,7 +448,7 @@ def test_a_session_that_cannot_be_priced_is_told_without_a_cost_beside_the_other
     for wh in (10_000, 10**14):
         there.asks_to_start()
         there.charges(wh=wh)
-    _, told = indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    _, told = indoors.run(views, there.partner.id, None, [indoors.cpo.id], Page(None, None, 0, 10))
     assert [one.total_cost is None for one in told] == [False, True]
 
 

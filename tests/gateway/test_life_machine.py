@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway import reserving
+from gateway import evses, reserving
 from gateway.domain.lifecycle import CALLBACK, COMMAND, LIVE, RESERVATION, SESSION, UNFINISHED
 from ocpi.headers import Party
 from ocpp_bridge.answers import Answer, Ending
@@ -330,6 +330,7 @@ class Life(RuleBasedStateMachine):
         self._numbers(now)
         self._isolation(now)
         self._what_stations_hold(now)
+        self._what_partners_see()
         self._lifecycles()
         self._what_is_final_stays(now)
         self._results(now)
@@ -344,6 +345,14 @@ class Life(RuleBasedStateMachine):
         for row in now["reservation"].values():
             key = (row["partner"], row["party_key"], row["reservation_key"])
             assert self.owners.setdefault(row["number"], key) == key
+
+    def _what_partners_see(self) -> None:
+        """Every EVSE is shown as it is: nothing has happened at a station that was not followed."""
+        shown = [(row["evse_uid"], row["status"], row["offered"]) for row in self.indoors.rows("evse")]
+        for one in self.house.stations.values():
+            self.indoors.run(evses.follow, one.name, self.house.now)
+            self.indoors.run(evses.learned, one.name, self.house.now)
+        assert shown == [(row["evse_uid"], row["status"], row["offered"]) for row in self.indoors.rows("evse")]
 
     def _what_stations_hold(self, now: dict[str, dict[int, dict[str, Any]]]) -> None:
         """Nothing is forgotten that may keep an EVSE from others (P5); nor what a charge has used up elsewhere."""

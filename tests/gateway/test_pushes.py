@@ -294,7 +294,7 @@ async def test_rule_180_a_session_that_lacks_what_it_needs_is_told_when_it_has_i
         house.indoors.run(lambda db: db.execute(set_to({unknown: None})))
         await house.deliver()
         assert [*one.emsp.sessions_pushed] == [second["session_id"]]
-        _, page = house.indoors.run(views, one.emsp.partner_id, None, house.indoors.cpo.id, EVERYTHING)
+        _, page = house.indoors.run(views, one.emsp.partner_id, None, [house.indoors.cpo.id], EVERYTHING)
         assert [told.id for told in page] == [second["session_id"]]
         house.indoors.run(lambda db: db.execute(set_to({unknown: first[unknown]})))
         house.indoors.run(tell, first["id"], house.office.rules, utc_now() - LONG_AGO)

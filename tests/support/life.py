@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from gateway import charging, commands, conclusions, reservations, sessions, stations
+from gateway import charging, commands, conclusions, evses, reservations, sessions, stations
 from gateway.asked import Said
 from gateway.domain.lifecycle import CallbackState
 from gateway.domain.parties import Cpo, Partner
@@ -154,7 +154,7 @@ class House:
     def _furnish(self) -> None:
         for station in self.stations.values():
             self.run(station_store.put_station, station.name, 0, None)
-            self.run(station_store.change, station.name, subprotocol=station.subprotocol)
+            self.run(station_store.change, station.name, subprotocol=station.subprotocol, connected_at=self.now)
             self.indoors.online[station.name] = station.subprotocol
         with self.indoors.db() as db:
             tariffs.put(db, self.indoors.cpo.id, Tariff.model_validate(PRICES))
@@ -251,6 +251,7 @@ class House:
         expire(db, self.indoors.rules, self.now)
         sessions.lapse(db, self.indoors.rules, self.now)
         charging.close(db, self.indoors.rules, self.now)
+        evses.fade(db, self.indoors.rules, self.now)
         return clean(db, self.indoors.rules, self.now)
 
     def restart(self) -> None:
@@ -271,7 +272,7 @@ class House:
     def disconnect(self, station: Station) -> None:
         station.online = False
         self.indoors.online.pop(station.name, None)
-        self.run(stations.disconnected, station.name, self.now)
+        self.run(stations.disconnected, station.name, self.indoors.rules, self.now)
         if station.asked is not None:
             self.answer(station, Answer(ending=Ending.CONNECTION_LOST))
 
