@@ -24,8 +24,8 @@ def parties(
     """List the parties behind a hub, and whether the hub says that they are connected."""
     with reading(data) as house:
         hub = find(house.db, which)
-    if not hub.is_hub:
-        raise Refused(f"{hub.name} (partner {hub.id}) is no hub.")
+        if not hub.is_hub:
+            raise Refused(f"{hub.name} (partner {hub.id}) is no hub.")
     pulled = outgoing(data, lambda office: hub_parties.pull(office, hub)) if pull else None
     with reading(data) as house:
         found = [

@@ -27,9 +27,9 @@ BUILT = {
     "cpo": {"add", "list"},
     "partner": {
         *("add", "list", "show", "suspend", "resume", "remove", "endpoint", "set"),
-        *("invite", "register", "rotate", "sync"),
+        *("invite", "register", "rotate", "sync", "parties"),
     },
-    "locations": {"import", "list"},
+    "locations": {"import", "list", "show-to"},
     "stations": {"list", "show", "set"},
     "commands": {"list", "show", "replay"},
     "reservations": {"list", "show", "cancel", "make", "check"},

@@ -65,7 +65,7 @@ def test_everything_and_something_are_not_named_together(two: Operator) -> None:
 
 def test_a_hub_s_parties_are_listed(cpo: Operator) -> None:
     cpo.adds_partner("Hub", role="HUB")
-    cpo.adds_partner("Emsp", party="EM2", **{"token-in": "in-emsp"})
+    cpo.adds_partner("Emsp", party="EM2")
     assert cpo.sees("partner", "parties", "Hub") == []
     assert "has not told of any party" in cpo.does("partner", "parties", "Hub")
 
