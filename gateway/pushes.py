@@ -42,7 +42,8 @@ class Pusher:
 
     async def deliver(self) -> None:
         """Tell what is due, each on its own; what fails is due again after its pause, or left to the partner's pull."""
-        await self._office.store.note(_announce)
+        if await self._office.store.read(evses.has_news):
+            await self._office.store.note(_announce)
         found = await self._office.store.read(pushes.partners_due, utc_now())
         partners = [one for one in found if one not in self._at]
         self._at.update(partners)

@@ -63,6 +63,7 @@ _SHOW = Prepared(
     .values(status=bindparam("status_"), last_updated=bindparam("now"))
 )
 _NEWS = Prepared(insert(location_news))
+_ANY_NEWS = Prepared(select(location_news.c.id).limit(1))
 _TAKE_NEWS = Prepared(delete(location_news).returning(location_news.c.location))
 _TOLD = Prepared(
     update(evse)
@@ -107,6 +108,10 @@ def show(db: Connection, seen: Row, status: str, now: datetime) -> bool:
 def note(db: Connection, location_pk: int, now: datetime) -> None:
     """Partners are to be told of a Location what is new at it."""
     _NEWS.run(db, {"location": location_pk, "at": now})
+
+
+def has_news(db: Connection) -> bool:
+    return _ANY_NEWS.first(db, {}) is not None
 
 
 def take_news(db: Connection) -> list[int]:
