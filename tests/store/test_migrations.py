@@ -1,5 +1,6 @@
 """The migrations and the tables say the same, on both databases, whoever applies them and however often."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,68 @@ def _a_running_charge(db: Connection) -> None:
             "received_at": at, "deadline": at, "promised_until": at,
         },
     }.items():  # fmt: skip
-        names = ", ".join(f'"{name}"' for name in row)
-        values = ", ".join(f":{name}" for name in row)
-        db.execute(text(f'INSERT INTO "{table}" ({names}) VALUES ({values})'), row)
+        _put(db, table, row)
+
+
+def _put(db: Connection, table: str, row: dict[str, object]) -> None:
+    names = ", ".join(f'"{name}"' for name in row)
+    values = ", ".join(f":{name}" for name in row)
+    db.execute(text(f'INSERT INTO "{table}" ({names}) VALUES ({values})'), row)
+
+
+def test_what_partners_see_of_evses_is_the_same_after_an_upgrade(engine: Engine) -> None:
+    """A status that a station told, one that was imported and one that is ours to say; and a push that is not done."""
+    body = {"evses": [{"uid": uid, "status": "AVAILABLE"} for uid in ("Told", "FILE", "gone", "PLAN")]}
+    body["evses"][3]["status"] = "PLANNED"
+    told_at, later = WHEN + timedelta(hours=1), WHEN + timedelta(hours=2)
+    with engine.begin() as db:
+        command.upgrade(schema._config(db), "0003")
+        at, told = (one.replace(tzinfo=None) if db.dialect.name == "sqlite" else one for one in (WHEN, told_at))
+        _put(db, "cpo", {"id": 1, "country_code": "NL", "party_id": "CPO", "key": "nl*cpo", "name": "A CPO"})
+        place = {"id": 1, "cpo_id": 1, "location_id": "L", "location_key": "l", "body": json.dumps(body)}
+        _put(db, "location", place | {"last_updated": at})
+        for number, (uid, status, status_at) in enumerate(
+            [
+                ("Told", "CHARGING", told),
+                ("FILE", "AVAILABLE", None),
+                ("gone", "REMOVED", told),
+                ("PLAN", "PLANNED", None),
+            ]
+        ):
+            row = {"id": number, "location": 1, "evse_uid": uid, "evse_key": uid.lower(), "status_at": status_at}
+            _put(db, "evse", row | {"capabilities": '["RESERVABLE"]', "status": status})
+        _put_partner(db, at)
+        push = {"partner": 1, "module": "cdrs", "object": 5, "due_at": at, "revision": 3, "attempts": 0, "error": ""}
+        _put(db, "push", push | {"id": 1, "created_at": at})
+    schema.upgrade(engine)
+    with engine.begin() as db:
+        seen = {row.evse_uid: row for row in db.execute(select(rows.evse))}
+        status = {uid: (row.status, row.imported_status, row.told_status) for uid, row in seen.items()}
+        assert status == {
+            "Told": ("CHARGING", "AVAILABLE", "CHARGING"),
+            "FILE": ("AVAILABLE", "AVAILABLE", None),
+            "gone": ("REMOVED", "REMOVED", None),
+            "PLAN": ("PLANNED", "PLANNED", None),
+        }
+        assert {uid: row.last_updated for uid, row in seen.items()} == {
+            "Told": told_at, "FILE": WHEN, "gone": told_at, "PLAN": WHEN,
+        }  # fmt: skip
+        assert seen["Told"].offered == ["RESERVABLE"]
+        assert db.execute(select(rows.partner.c.sees_all)).scalar_one() is True
+        assert db.execute(select(rows.push.c.revision)).scalar_one() == 3
+        # The same object may be owed to several now.
+        _put_partner(db, at, 2)
+        db.execute(
+            rows.push.insert().values(
+                id=2, partner=2, module="cdrs", object=5, due_at=later, created_at=later, error=""
+            )
+        )
+
+
+def _put_partner(db: Connection, at: datetime, number: int = 1) -> None:
+    row = {
+        "id": number, "name": f"P{number}", "country_code": "DE", "party_id": "ONE", "role": "EMSP", "version": "2.2.1",
+        "token_out": "out", "token_out_encoding": "base64", "callback_hosts": "[]", "allow_unlock": False,
+        "lenient_token": False, "state": "ACTIVE", "created_at": at,
+    }  # fmt: skip
+    _put(db, "partner", row)

@@ -9,6 +9,7 @@ import pytest
 from gateway.store import (
     asked_again,
     callbacks,
+    client_infos,
     commands,
     errands,
     evses,
@@ -24,6 +25,7 @@ from gateway.store import (
     topology,
     transactions,
 )
+from ocpi.headers import Party
 from ocpp_bridge.orders import RequestStop
 from tests.support.indoors import EMSP, START, Indoors
 from tests.support.overheard import overhear
@@ -67,6 +69,9 @@ QUERIES = {
     "authorized": (tokens.authorized, ("CS", "T")),
     "places": (topology.places, (1, "E1", "1")),
     "place_of": (topology.place_of, ("CS", None, 1)),
+    "of_party": (client_infos.of_party, (1, Party("NL", "ONE"))),
+    "has_news": (evses.has_news, ()),
+    "told": (evses.told, (1, "AVAILABLE", START)),
     "facts_at": (evses.facts_at, ("CS",)),
     "ways_at": (evses.ways_at, ("CS",)),
     "fading": (evses.fading, (START,)),
@@ -89,6 +94,7 @@ SMALL = (
     "session_pending",
     "session_closing",
     "station_fading",
+    "location_news",
 )
 
 
