@@ -14,7 +14,6 @@ from gateway.house import utc_now
 from gateway.office import Office
 from gateway.store import client_infos, locations, partner_tokens, partners
 from ocpi.headers import Party, Routing, read_routing, token_candidates
-from ocpi.hub_client_info import ConnectionStatus
 from ocpi.status import InvalidParameters, OcpiError
 
 
@@ -135,5 +134,5 @@ def _look_up(db: Connection, hashes: Sequence[str], named: Party | None, now: da
         cpos=cpos,
         declared=declared,
         is_suspended=client_infos.is_suspended(of_hub),
-        is_back=any(row["status"] != ConnectionStatus.CONNECTED for row in of_hub),
+        is_back=client_infos.is_back(of_hub),
     )

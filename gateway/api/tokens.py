@@ -63,6 +63,8 @@ async def _place(request: Request) -> Place:
 async def _speaks_for(asking: Caller, request: Request, owner: Party) -> bool:
     """Its own tokens; a hub that speaks for itself hands on those of whom it has told (§Broadcast Push)."""
     partner, routing = asking.partner, read_routing(request.headers)
+    if asking.is_suspended:
+        return False
     if routing.from_ is None and not partner.is_hub:
         # The URL says who speaks.
         if owner not in asking.declared:

@@ -120,13 +120,8 @@ def ends_of(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: C
     return Ends(emsp=_emsp(partner, routing.from_, declared), cpo=_cpo(partner, cpos, routing.to), cpos=cpos)
 
 
-def resolve(partner: Partner, cpos: Sequence[Cpo], routing: Routing, declared: Collection[Party]) -> Parties:
-    """The ends of a request that must be said, or be clear."""
-    ends = ends_of(partner, cpos, routing, declared)
-    return Parties(emsp=ends.emsp, cpo=said(ends.cpo))
-
-
 def said(cpo: Cpo | None) -> Cpo:
+    """Where one of ours must be meant; raises InvalidParameters."""
     if cpo is None:
         raise InvalidParameters("OCPI-to-country-code and OCPI-to-party-id are needed: there are several parties here")
     return cpo

@@ -244,6 +244,8 @@ def test_of_a_party_the_hub_s_newest_word_counts_on_either_database(anywhere: In
     assert not anywhere.run(client_infos.heard, hub.id, anna, anywhere.now)
     assert away() == ""
     anywhere.pass_(seconds=1)
+    assert put("OFFLINE", "2026-01-01T00:00:02Z")  # the same again, as in a list that is pulled
+    assert away() == ""
     assert put("OFFLINE", "2026-01-01T00:00:03Z")
     assert away() != ""
     assert put("CONNECTED", "2026-01-01T00:00:03Z", role="CPO")  # in another role it may be there

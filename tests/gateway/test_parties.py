@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.parties import Cpo, Parties, Partner, resolve
+from gateway.domain.parties import Cpo, Parties, Partner, ends_of, said
 from ocpi.headers import Encoding, Party, Routing
 from ocpi.status import InvalidParameters
 
@@ -24,7 +24,8 @@ def partner(role: str = "EMSP", **changes: Any) -> Partner:
 
 def ends(one: Partner, cpos: list[Cpo], routing: Routing, declares: Sequence[Party] = (ONE,)) -> Parties:
     """As a request's are found: what the connection declares of the party that is named, or all of it."""
-    return resolve(one, cpos, routing, [each for each in declares if routing.from_ in (None, each)])
+    ends = ends_of(one, cpos, routing, [each for each in declares if routing.from_ in (None, each)])
+    return Parties(emsp=ends.emsp, cpo=said(ends.cpo))
 
 
 @pytest.mark.parametrize(

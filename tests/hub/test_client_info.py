@@ -109,6 +109,9 @@ async def test_a_hub_that_is_open_speaks_for_anybody(house: Gateway, roaming: Ro
         assert (await hub.ask("PUT", place(DORA), info(DORA, "SUSPENDED"))).code == 1000
         told = await hub.unlock(roaming.locations[CPO], routing=DORA)
         assert (told.http, told.code) == (200, 2001)
+        card = hub.token_body(uid="CARD-7", type="RFID", party=DORA)
+        path = "/ocpi/cpo/2.2.1/tokens/IT/DRA/CARD-7?type=RFID"
+        assert (await hub.ask("PUT", path, card, **headers(from_=DORA, to=CPO))).http == 404
 
 
 async def test_a_party_that_was_taken_back_is_not_heard_any_more(roaming: Roaming):
