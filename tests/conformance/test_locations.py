@@ -148,7 +148,7 @@ async def test_rule_223_an_evse_that_is_gone_is_removed_and_stays(hasty: Gateway
     async with hasty.emsp(version=version) as emsp:
         hasty.shows(emsp, location, version=version)
         await imported(hasty, tmp_path, location_body(location, spots) | {"name": "The square"})
-        await eventually(lambda: location in emsp.places_pushed)
+        await eventually(lambda: emsp.places_pushed.get(location, {}).get("name") == "The square")
         await imported(hasty, tmp_path, location_body(location, spots[:1]) | {"name": "The square"})
         gone = await emsp.evse_becomes(location, "REMOVED", "E2")
         # Nobody deletes anything, and a status is all that is told.
@@ -331,7 +331,7 @@ async def test_a_partner_is_told_a_location_in_the_words_of_its_version(hasty: G
     async with hasty.emsp(version=version) as emsp:
         hasty.shows(emsp, location, version=version)
         await imported(hasty, tmp_path, body | {"name": "New"})
-        await eventually(lambda: location in emsp.places_pushed)
+        await eventually(lambda: emsp.places_pushed.get(location, {}).get("name") == "New")
         [pulled] = await emsp.locations(version)
         assert emsp.places_pushed[location] == pulled
         plugs = [[one["standard"] for one in evse["connectors"]] for evse in pulled["evses"]]

@@ -138,7 +138,7 @@ async def test_attempts_are_made_only_inside_the_promised_time_then_operators_se
         assert [one["http_status"] for one in callback["tries"]] == [500] * len(attempts)
 
         emsp.faults = SimulatedEmsp().faults
-        replayed = hasty.cli("commands", "replay", str(command["id"]))
+        replayed = await asyncio.to_thread(hasty.cli, "commands", "replay", str(command["id"]))
         assert replayed.returncode == 0, replayed.stderr
         await eventually(lambda: callback_of(hasty, told)["state"] == "DELIVERED")
         assert len(posts(emsp, told)) == len(attempts) + 1
