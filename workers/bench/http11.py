@@ -57,10 +57,13 @@ class Connection(asyncio.Protocol):
 
 
 class Hearing(asyncio.Protocol):
-    """A server's connection: every request is told to ``heard`` as (path, body) and thanked for in an envelope."""
+    """A server's connection: every request is told to ``heard`` as (path, body) and thanked for in an envelope.
 
-    def __init__(self, heard: Callable[[str, bytes], None]) -> None:
-        self._heard = heard
+    Unless it ``answers``: then nothing follows, for ever.
+    """
+
+    def __init__(self, heard: Callable[[str, bytes], None], answers: bool = True) -> None:
+        self._heard, self._answers = heard, answers
         self._parser = HttpRequestParser(self)
         self._url, self._body = bytearray(), bytearray()
 
@@ -80,4 +83,5 @@ class Hearing(asyncio.Protocol):
         url, body = self._url.decode(), bytes(self._body)
         self._url, self._body = bytearray(), bytearray()
         self._heard(url, body)
-        self._transport.write(_THANKS)
+        if self._answers:
+            self._transport.write(_THANKS)

@@ -1,7 +1,8 @@
 """The ceiling: a bare relay that owes nobody anything, and still writes a command down before it says ACCEPTED.
 
-One process on uvloop: FastAPI takes the POST; one Redis stream entry (append-only file) and one SQLite row go down in
-a group commit; the station is called over ``websockets``; its answer is posted with the gateway's own HTTP client.
+One process on uvloop: FastAPI takes the POST; one Redis stream entry (append-only file) and one row of the gateway's
+kind of database go down in a group commit; the station is called over ``websockets``; its answer is posted with the
+gateway's own HTTP client.
 What it leaves out is the gateway: credentials, validation, duplicates, lifecycles, queues, deadlines, retries.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+import psycopg
 import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
@@ -25,6 +27,7 @@ from websockets.typing import Subprotocol
 from gateway.house import utc_now
 from gateway.lane import Lane
 from gateway.outgoing.client import open_client, post_json
+from gateway.settings import read_settings
 from ocpi.envelope import envelope
 from ocpi.headers import Encoding, authorization
 from ocpp_bridge import v16, v201
@@ -40,15 +43,25 @@ LONGEST = 10_000
 ATTEMPT = 5.0
 
 
+def _sqlite(directory: Path) -> tuple[Any, str]:
+    """(a connection as durable as the gateway's, the sign for a parameter)."""
+    db = sqlite3.connect(directory / "relay.db", check_same_thread=False)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        db.execute(f"PRAGMA {pragma}")
+    return db, "?"
+
+
 class Book:
     """Where commands are written down: all that wait, in one round trip and one commit."""
 
-    def __init__(self, directory: Path, redis_url: str) -> None:
+    def __init__(self, directory: Path, redis_url: str, database_url: str) -> None:
         self._redis = Redis.from_url(redis_url)
-        self._db = sqlite3.connect(directory / "relay.db", check_same_thread=False)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):  # as durable as the gateway
-            self._db.execute(f"PRAGMA {pragma}")
-        self._db.execute("CREATE TABLE command (id INTEGER PRIMARY KEY, type TEXT, body BLOB)")
+        self._db: Any
+        self._db, sign = (psycopg.connect(database_url), "%s") if database_url else _sqlite(directory)
+        body = "BYTEA" if database_url else "BLOB"
+        self._db.execute(f"CREATE TABLE command (id INTEGER PRIMARY KEY, type TEXT, body {body})")
+        self._db.commit()
+        self._insert = f"INSERT INTO command VALUES ({sign}, {sign}, {sign})"
         self.write: Lane[tuple[int, str, bytes], None] = Lane("book", self._write)
 
     def close(self) -> None:
@@ -61,7 +74,7 @@ class Book:
         for number, type_, body in commands:
             pipe.xadd("commands", {"id": number, "type": type_, "body": body}, maxlen=LONGEST, approximate=True)
         pipe.execute()
-        self._db.executemany("INSERT INTO command VALUES (?, ?, ?)", commands)
+        self._db.cursor().executemany(self._insert, commands)
         self._db.commit()
         return [None] * len(commands)
 
@@ -129,9 +142,9 @@ class Relay:
         await self._client.aclose()
 
 
-async def main(directory: Path, redis_url: str, stations: int) -> None:
+async def main(directory: Path, redis_url: str, stations: int, database_url: str) -> None:
     """Tells ``{"api_port": …, "ocpp_port": …}``, and relays until its input ends."""
-    book = Book(directory, redis_url)
+    book = Book(directory, redis_url, database_url)
     relay, app = Relay(book, stations), FastAPI(openapi_url=None)
     app.post(f"{COMMANDS}/{{type_}}")(relay.receive)
     config = uvicorn.Config(
@@ -167,4 +180,4 @@ def _port(sockets: Any) -> int:
 
 if __name__ == "__main__":
     with running(Path(sys.argv[1]) / "valkey") as valkey:
-        uvloop.run(main(Path(sys.argv[1]), valkey.url, int(sys.argv[2])))
+        uvloop.run(main(Path(sys.argv[1]), valkey.url, int(sys.argv[2]), read_settings().database_url))
