@@ -1,51 +1,146 @@
-"""``bench commands``: whole, in little, as an operator runs it."""
+"""``bench``: every benchmark whole, in little, as an operator runs it."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-NUMBERS = {
-    "commands_per_second", "ceiling_per_second", "ratio_to_ceiling",
-    "p50_ms", "p99_ms", "ack_p50_ms", "ack_p99_ms",
+from workers.bench.processes import family
+
+SIDES = ("", "ceiling_")
+#: What each promises: figures that are more than nothing.
+PROMISED = {
+    "ceiling": {"commands_per_second", "busy_p50_ms", "busy_ack_p99_ms", "cpu_ms", "cpu_relay_ms"},
+    "commands": {
+        "commands_per_second", "ceiling_per_second", "ratio_to_ceiling",
+        "p50_ms", "p99_ms", "ack_p50_ms", "ack_p99_ms", "busy_ack_p50_ms", "busy_ack_p99_ms", "busy_ack_spread",
+        "aof_bytes", "cpu_ms", "cpu_api_ms", "cpu_bridge_ms", "cpu_worker-1_ms", "ceiling_cpu_ms",
+    },
+    "latency": {
+        f"{side}{load}_{figure}"
+        for side in SIDES
+        for load in ("steady", "half")
+        for figure in ("per_second", "p50_ms", "p90_ms", "p99_ms", "ack_p50_ms", "ack_p90_ms", "ack_p99_ms", "cpu_ms")
+    },
+    "isolation": {
+        f"{offence}_{figure}"
+        for offence in ("tar_pit", "flood")
+        for figure in ("without_p50_ms", "without_p99_ms", "p50_ms", "p99_ms", "p50_ratio", "p99_ratio")
+    },
+    "stations": {"station_rss_kib", "bridge_mb", "heartbeats_per_second", "heartbeat_p99_ms", "wave_all_booted_s"},
+    "growth": {
+        f"{grows}_{figure}"
+        for grows in ("stations", "commands", "reservations")
+        for figure in ("little_cpu_ms", "much_cpu_ms", "cpu_ratio")
+    },
+    "start": {
+        "accepted_s", "booted_s", "called_back_s", "empty_s", "memory_mb", "memory_rss_mb",
+        *(f"memory_{name}_mb" for name in ("supervisor", "api", "bridge", "worker-1", "valkey")),
+    },
 }  # fmt: skip
-WHOLE_NUMBERS = {"stations", "in_flight", "rounds", "cpu_count", "lost", "duplicate", "refused", "failed"}
+#: And the agreed targets that stand beside them: {figure: (must, aim)}.
+TARGETS = {
+    "ceiling": {},
+    "commands": {
+        "commands_per_second": (720, 1200), "ratio_to_ceiling": (0.4, 0.75), "busy_ack_spread": (3, 2),
+        "redis_keys": (0, 0), "aof_bytes": (5000, 3000),
+    },
+    "latency": {
+        "steady_p50_ms": (10, 4), "steady_p99_ms": (25, 10), "steady_ack_p99_ms": (10, 3), "steady_cpu_ms": (5, 2.4),
+    },
+    "isolation": {"tar_pit_p99_ratio": (1.5, 1.1), "flood_p99_ratio": (1.5, 1.1)},
+    "stations": {"station_kib": (30, 16), "wave_all_booted_s": (None, 10), "wave_longest_answer_s": (10, 10)},
+    "growth": {f"{grows}_cpu_ratio": (1.3, 1.05) for grows in ("stations", "commands", "reservations")},
+    "start": {"accepted_s": (5, 1.5), "memory_mb": (350, 200)},
+}  # fmt: skip
 
 
-def bench(*words, timeout=110):
-    return subprocess.run(
-        [sys.executable, "-m", "workers", "bench", "commands", *words],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def words(name: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "workers", "bench", name, *options]
 
 
-@pytest.fixture(scope="module")
-def quick():
-    return bench("--quick", "--json")
+def bench(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words(name, *options), capture_output=True, text=True, timeout=280, check=False)
 
 
-def test_it_prints_json_and_nothing_else(quick):
-    assert quick.returncode == 0, quick.stderr
-    figures = json.loads(quick.stdout)
-    assert {name for name in NUMBERS if not isinstance(figures[name], int | float) or figures[name] <= 0} == set()
-    assert {name for name in WHOLE_NUMBERS if not isinstance(figures[name], int)} == set()
-    assert figures["python"] == sys.version.split()[0]
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_quick_run_tells_all_that_is_promised(name: str, tmp_path: Path) -> None:
+    ran = bench(name, "--quick", "--json", "--save", str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads(ran.stdout)
+    assert {
+        one for one in PROMISED[name] if not isinstance(figures.get(one), int | float) or figures[one] <= 0
+    } == set()
+    assert [figures[fault] for fault in ("lost", "duplicate", "refused", "failed")] == [0, 0, 0, 0]
+    assert all(len(figures["each_round"][one]) == figures["rounds"] for one in PROMISED[name])
+    assert (figures["benchmark"], figures["quick"], figures["python"]) == (name, True, sys.version.split()[0])
+    assert figures["cpu_count"] > 0
+    assert figures["machine"]["versions"]["valkey"]
+    judged = figures["table"]["judged"]
+    targets = {row["cells"][judged]: row["target"] for row in figures["table"]["rows"] if row["target"]}
+    assert {one: (target["must"], target["aim"]) for one, target in targets.items()} == TARGETS[name]
+    assert "round 1 of 1" in ran.stderr
+    assert json.loads((tmp_path / f"{name}.json").read_text()) == figures
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_nothing_is_lost_and_nothing_comes_twice(quick):
-    figures = json.loads(quick.stdout)
-    assert [figures[name] for name in ("lost", "duplicate", "refused", "failed")] == [0, 0, 0, 0]
+def test_a_run_with_postgresql_is_kept_under_its_own_name(postgres_url: str, tmp_path: Path) -> None:
+    options = ("--database", "postgresql", "--database-url", postgres_url, "--save", str(tmp_path))
+    ran = bench("ceiling", "--quick", "--json", *options)
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads((tmp_path / "ceiling-postgresql.json").read_text())
+    assert figures["commands_per_second"] > 0
+    assert figures["machine"]["versions"]["postgresql"]
+    assert "database_url" not in figures
 
 
-def test_progress_is_told_on_stderr(quick):
-    assert "round 1 of 1: gateway" in quick.stderr
+def test_a_table_shows_the_targets() -> None:
+    ran = bench("start", "--quick")
+    assert ran.returncode == 0, ran.stderr
+    line = next(line for line in ran.stdout.splitlines() if "first accepted command" in line)
+    assert "≤ 5" in line
+    assert "≤ 1.5" in line
 
 
-def test_a_plan_that_cannot_be_measured_is_told_at_once():
-    refused = bench("--stations", "2", "--in-flight", "3")
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("commands", "--stations", "2", "--in-flight", "3"), "as many stations"),
+        (("commands", "--seconds", "30", "--rounds", "3"), "more than 5 minutes"),
+        (("stations", "--stations", "20000", "--rounds", "50"), "more than 25 minutes"),
+    ],
+)
+def test_a_plan_that_cannot_be_measured_is_told_at_once(options: tuple[str, ...], sentence: str) -> None:
+    refused = bench(*options)
     assert refused.returncode == 2
-    assert "as many stations" in refused.stderr
+    assert sentence in refused.stderr
+
+
+def test_a_postgresql_that_is_not_there_is_told_in_a_sentence() -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    refused = bench("ceiling", "--quick", "--database", "postgresql", "--database-url", url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("The PostgreSQL cannot be used: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_ends_all_that_it_has_started(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        words("ceiling", "--seconds", "60", "--rounds", "1", "--stations", "2", "--in-flight", "2"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "starting the relay\n"
+        while len(started := family(process.pid)) < 5:  # itself, the relay, its Valkey, its stations, its load
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(60) != 0
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []

@@ -1,15 +1,14 @@
 """The load counts exactly: a callback is waited for, and one too many is seen."""
 
 import asyncio
-from collections import Counter
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession, web
 
-from workers.bench.commands import Measured, Plan, report, verdict
+from workers.bench.emsp import Ears, Emsp
 from workers.bench.http11 import Hearing
-from workers.bench.load import Emsp
-from workers.bench.scene import COMMANDS, HOST
+from workers.bench.load import Load
+from workers.bench.scene import COMMANDS, HOST, spots
 
 
 class Api:
@@ -17,7 +16,7 @@ class Api:
 
     def __init__(self, answer="ACCEPTED", result="ACCEPTED", callbacks=1):
         self.answer, self.result, self.callbacks = answer, result, callbacks
-        self.asked, self._tasks = [], set()
+        self.asked, self.senders, self.problems, self._tasks = [], set(), [], set()
 
     async def __aenter__(self):
         self._client = ClientSession()
@@ -36,6 +35,7 @@ class Api:
 
     async def _receive(self, request):
         self.asked.append(request.match_info["type"])
+        self.senders.add((request.headers["OCPI-from-party-id"], request.headers["Authorization"]))
         task = asyncio.create_task(self._post((await request.json())["response_url"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -43,25 +43,31 @@ class Api:
 
     async def _post(self, url):
         for _ in range(self.callbacks):
-            async with self._client.post(url, json={"result": self.result}) as answer:
-                assert answer.status == 200
+            try:
+                async with asyncio.timeout(0.3), self._client.post(url, json={"result": self.result}) as answer:
+                    assert answer.status == 200
+            except (TimeoutError, ClientConnectionError) as problem:
+                self.problems.append(type(problem))
 
 
-async def load(api, **words):
-    """What a short run against ``api`` comes to."""
+async def load(api, emsps=1, ears=Ears.WELL, **words):
+    """What a short run of eMSPs with two stations each comes to."""
     async with api:
-        emsp = Emsp(api.port, stations=2)
-        await emsp.start()
+        them = [Emsp(api.port, number, spots(2, 2 * number - 1), ears) for number in range(1, emsps + 1)]
+        for emsp in them:
+            await emsp.start()
         try:
-            return await emsp.run(**({"seconds": 0.2, "in_flight": 2} | words))
+            return await Load(them).run(**({"seconds": 0.2, "in_flight": 2} | words))
         finally:
-            emsp.stop()
+            for emsp in them:
+                emsp.stop()
 
 
 async def test_a_command_counts_when_its_callback_has_come():
     told = await load(api := Api())
     assert told["faults"] == {}
     assert 0 < told["commands"] == len(api.asked) == len(told["called_back_ms"]) == len(told["acknowledged_ms"])
+    assert told["acknowledged"] == told["commands"]
 
 
 async def test_reservations_and_cancellations_take_turns():
@@ -73,10 +79,31 @@ async def test_an_open_loop_sends_as_many_as_are_due():
     assert (await load(Api(), in_flight=0, rate=50))["commands"] == 10
 
 
-async def test_a_refused_command_is_a_fault():
+async def test_a_number_of_commands_may_end_a_closed_loop():
+    assert (await load(Api(), seconds=0, at_least=7))["commands"] == 7
+
+
+async def test_every_emsp_has_a_party_and_a_token_of_its_own():
+    told = await load(api := Api(), emsps=3, in_flight=0, rate=50)
+    assert told["commands"] == 10
+    assert [len({one[part] for one in api.senders}) for part in (0, 1)] == [3, 3]
+
+
+async def test_a_refused_command_is_a_fault_and_leaves_no_reservation():
     told = await load(api := Api(answer="REJECTED", callbacks=0))
-    assert told["commands"] == 0
+    assert (told["commands"], told["acknowledged"]) == (0, 0)
     assert told["faults"] == {"refused": len(api.asked)}
+    assert set(api.asked) == {"RESERVE_NOW"}
+
+
+async def test_a_server_that_is_not_there_is_a_fault():
+    async with Api() as api:
+        port = api.port
+    emsp = Emsp(port, 1, spots(2))
+    await emsp.start()
+    told = await Load([emsp]).run(seconds=0, in_flight=1, at_least=1)
+    emsp.stop()
+    assert told["faults"] == {"refused": 1}
 
 
 async def test_a_second_callback_is_a_fault():
@@ -90,39 +117,33 @@ async def test_a_result_that_is_not_accepted_is_a_fault():
 
 
 async def test_a_callback_that_never_comes_is_lost(monkeypatch):
-    monkeypatch.setattr("workers.bench.load.PATIENCE", 0.1)
+    monkeypatch.setattr("workers.bench.emsp.PATIENCE", 0.1)
     told = await load(Api(callbacks=0))
     assert told["commands"] == 0
     assert told["faults"]["lost"] > 0
 
 
-@pytest.mark.parametrize("fault", ["lost", "duplicate", "refused", "failed"])
-def test_figures_with_a_fault_on_either_side_do_not_count(fault):
-    plan = Plan(seconds=1, rounds=1, stations=1, in_flight=1)
-    well, ill = Measured(per_second=[1.0]), Measured(per_second=[1.0], faults=Counter({fault: 3}))
-    assert verdict(report(plan, well, well)) is None
-    for relay, gateway in ((well, ill), (ill, well)):
-        assert f"3 {fault}" in verdict(report(plan, relay, gateway))
+async def test_a_tar_pit_takes_callbacks_and_never_answers():
+    told = await load(api := Api(), ears=Ears.NEVER, seconds=0, at_least=2, waits=False)
+    assert told["acknowledged"] == 2
+    assert api.problems == [TimeoutError] * 2
 
 
-@pytest.mark.parametrize(
-    "plan",
-    [
-        Plan(seconds=1, rounds=1, stations=4, in_flight=5),
-        Plan(seconds=30, rounds=3, stations=50, in_flight=32),
-    ],
-)
-def test_a_plan_that_cannot_be_measured_is_refused(plan):
-    assert plan.problem
+async def test_at_a_dead_port_nothing_listens():
+    told = await load(api := Api(), ears=Ears.CLOSED, seconds=0, at_least=2, waits=False)
+    assert told["acknowledged"] == 2
+    assert len(api.problems) == 2
+    assert all(issubclass(one, ClientConnectionError) for one in api.problems)
 
 
-async def test_requests_that_come_in_pieces_are_heard_whole():
+@pytest.mark.parametrize("size", [9, 1000])
+async def test_requests_that_come_in_pieces_are_heard_whole(size):
     heard = []
     server = await asyncio.get_running_loop().create_server(lambda: Hearing(lambda *told: heard.append(told)), HOST, 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     request = b"POST /callbacks/17 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
-    for at in range(0, len(request), 9):
-        writer.write(request[at : at + 9])
+    for at in range(0, len(request), size):
+        writer.write(request[at : at + size])
         await asyncio.sleep(0.01)
     writer.write(request)
     for _ in range(2):

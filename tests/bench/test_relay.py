@@ -11,6 +11,7 @@ from redis import Redis
 from websockets.asyncio.client import connect
 
 from workers.bench.scene import COMMANDS, HOST, Spot
+from workers.bench.sides import environment
 from workers.bench.talk import started
 from workers.valkey import Valkey
 
@@ -20,7 +21,7 @@ STATION = Spot(1)
 @pytest.fixture
 async def relay(tmp_path):
     """Its ports."""
-    argv = [sys.executable, "-m", "workers.bench.relay", str(tmp_path), "1"]
+    argv = [*environment(), sys.executable, "-m", "workers.bench.relay", str(tmp_path), "1"]
     async with started("the relay", argv, tmp_path / "relay.log") as process:
         yield await process.hear()
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     cast,
+    exists,
     func,
     insert,
     literal,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.domain.lifecycle import CommandState, ReservationState
+from gateway.domain.lifecycle import CallbackState, CommandState, ReservationState
 from gateway.store import rows
 from gateway.store.engine import turn
 from workers.bench.scene import STATION
@@ -87,12 +88,15 @@ class _Pattern:
 
 
 def _pattern(engine: Engine, state: str, tables: Sequence[Table]) -> _Pattern:
+    """Of a reservation about which all is said: a copy is nothing that the gateway would still have to do."""
+    of_it = rows.command.c.reservation == rows.reservation.c.id
+    asked = exists().where(of_it, rows.command.c.state != CommandState.CONCLUDED)
+    owed = exists().where(
+        of_it, rows.callback.c.command == rows.command.c.id, rows.callback.c.state == CallbackState.DUE
+    )
+    settled = select(rows.reservation).where(rows.reservation.c.state == state, ~asked, ~owed)
     with engine.execution_options(reads_only=True).connect() as db:
-        concluded = rows.command.c.state == CommandState.CONCLUDED
-        done = select(rows.command.c.reservation).where(rows.command.c.type == "CANCEL_RESERVATION", concluded)
-        over = rows.reservation.c.id.in_(done)
-        asked = select(rows.reservation).where(rows.reservation.c.state == state).order_by(rows.reservation.c.id)
-        found = db.execute(asked.where(over if state == ReservationState.CANCELLED else ~over)).mappings().first()
+        found = db.execute(settled.order_by(rows.reservation.c.id)).mappings().first()
         if found is None:
             raise Broken(f"There is no reservation that is {state}, of which the history could be made.")
         of = {rows.reservation: [dict(found)]}

@@ -12,7 +12,7 @@ import uvloop
 
 from workers.bench.emsp import Ears, Emsp
 from workers.bench.scene import spots
-from workers.bench.talk import asked, settle_memory, tell
+from workers.bench.talk import answering, settle_memory
 
 
 class Load:
@@ -80,9 +80,7 @@ async def main(api_port: int, emsps: list[dict[str, Any]]) -> None:
     for emsp in them:
         await emsp.start()
     settle_memory()
-    load = Load(them)
-    async for words in asked():
-        tell(await load.run(**words))
+    await answering(Load(them).run)
     for emsp in them:
         emsp.stop()
 

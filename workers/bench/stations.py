@@ -11,7 +11,7 @@ import uvloop
 
 from ocpp_bridge import v16, v201
 from workers.bench.scene import HOST, Spot, spots
-from workers.bench.talk import asked, settle_memory, tell
+from workers.bench.talk import answering, settle_memory, tell
 from workers.bench.websocket import Socket, TurnedAway
 
 BOOTS: dict[str, dict[str, Any]] = {
@@ -128,8 +128,11 @@ async def main(port: int, first: int, many: int, mute: int) -> None:
     await asyncio.gather(*(one.connect() for one in stations))
     settle_memory()
     tell({"ready": many})
-    async for words in asked():
-        tell(await (heartbeats(stations, words["seconds"], words["rate"]) if "rate" in words else wave(stations)))
+
+    async def do(**words: float) -> dict[str, Any]:
+        return await (heartbeats(stations, **words) if words else wave(stations))
+
+    await answering(do)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ async def _end(process: Process) -> None:
     else:
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP)
+        with suppress(TimeoutError):  # why it is ended is what is to be told
+            await asyncio.wait_for(process.wait(), STOP)
     finally:
         if process.returncode is None:
             process.kill()
@@ -113,3 +114,19 @@ async def asked() -> AsyncIterator[Any]:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         yield orjson.loads(line)
+
+
+async def answering(answer: Callable[..., Awaitable[Any]]) -> None:
+    """Tell what ``answer`` says to each question, until the bench wants us to end: then at once."""
+    questions = asked()
+    words = await anext(questions, None)
+    while words is not None:
+        working = asyncio.ensure_future(answer(**words))
+        following = asyncio.ensure_future(anext(questions, None))
+        await asyncio.wait({working, following}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():  # nobody asks before we have answered: this is the end
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            return
+        tell(working.result())
+        words = await following
