@@ -28,7 +28,7 @@ bench = typer.Typer(
 #: Columns of a table that no terminal shows.
 WIDTH = 140
 #: Fields that are no option.
-_FIXED = {"quick", "little", "much", "each", "flood", "mute"}
+_FIXED = {"quick", "little", "much", "each", "flood", "mute", "settle"}
 _HELP: Mapping[str, tuple[type[Any], dict[str, Any]]] = {
     "seconds": (float, {"min": 0.5, "help": "Of each load on each side, in each round."}),
     "rounds": (int, {"min": 1, "help": "What is compared takes turns; figures are medians of the rounds."}),

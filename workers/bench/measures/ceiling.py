@@ -30,7 +30,7 @@ class CeilingPlan(CommandsPlan):
         return self.rounds * self.seconds
 
 
-QUICK = CeilingPlan(seconds=1.0, rounds=1, stations=4, in_flight=2, quick=True)
+QUICK = CeilingPlan(seconds=0.5, rounds=1, stations=4, in_flight=2, quick=True)
 
 
 async def run(plan: CeilingPlan, say: Say) -> dict[str, Any]:

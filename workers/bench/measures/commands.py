@@ -74,7 +74,7 @@ class CommandsPlan(Plan):
         return super().problem
 
 
-QUICK = CommandsPlan(seconds=1.0, rounds=1, stations=4, in_flight=2, quick=True)
+QUICK = CommandsPlan(seconds=0.5, rounds=1, stations=4, in_flight=2, quick=True)
 
 
 async def run(plan: CommandsPlan, say: Say) -> dict[str, Any]:

@@ -63,9 +63,9 @@ class GrowthPlan(Plan):
 
 
 QUICK = GrowthPlan(
-    seconds=1.0,
+    seconds=0.5,
     rounds=1,
-    rate=10.0,
+    rate=20.0,
     little=Size(stations=4, commands=10, reservations=4),
     much=Size(stations=20, commands=200, reservations=40),
     quick=True,

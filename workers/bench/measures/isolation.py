@@ -89,7 +89,17 @@ class IsolationPlan(Plan):
         return len(self.offences) * (self.lead + self.rounds * 2 * (self.seconds + LEAD))
 
 
-QUICK = IsolationPlan(seconds=1.0, rounds=1, rate=2.0, lead=0.5, each=2, flood=16, mute=8, quick=True)
+QUICK = IsolationPlan(
+    seconds=0.5,
+    rounds=1,
+    rate=4.0,
+    lead=0.5,
+    offences=(Offence.TAR_PIT, Offence.FLOOD),
+    each=2,
+    flood=16,
+    mute=8,
+    quick=True,
+)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class LatencyPlan(CommandsPlan):
         return (self.rounds * 4 + 2) * self.seconds
 
 
-QUICK = LatencyPlan(seconds=1.0, rounds=1, stations=20, in_flight=4, rate=20, quick=True)
+QUICK = LatencyPlan(seconds=0.5, rounds=1, stations=20, in_flight=4, rate=20, quick=True)
 
 
 async def run(plan: LatencyPlan, say: Say) -> dict[str, Any]:

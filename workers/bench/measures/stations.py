@@ -14,8 +14,8 @@ from workers.bench.talk import Talker
 
 #: Stations that are there before any is counted: what the first ones need is not what one more needs.
 FIRST = 50
-#: Seconds after which a bridge that has just been busy is idle; a wave may take so long, and so much more a station.
-SETTLED, WAVE, WAVE_EACH = 3.0, 120.0, 0.05
+#: Seconds that a wave may take, and so many more for each station.
+WAVE, WAVE_EACH = 120.0, 0.05
 KIB, MB = 1024, 1e6
 #: Seconds between two heartbeats of a station, as the gateway tells it.
 INTERVAL = 300
@@ -55,14 +55,16 @@ class StationsPlan(Plan):
     stations: int = 1000
     #: Heartbeats a second.
     rate: float = 200.0
+    #: Seconds after which a bridge that has just been busy is idle.
+    settle: float = 3.0
 
     @property
     def load_seconds(self) -> float:
         """A gateway takes in some 250 stations a second, here twice."""
-        return self.rounds * (self.seconds + 2 * SETTLED + 10 + 2 * self.stations / 250)
+        return self.rounds * (self.seconds + 2 * self.settle + 10 + 2 * self.stations / 250)
 
 
-QUICK = StationsPlan(seconds=1.0, rounds=1, stations=20, rate=10.0, quick=True)
+QUICK = StationsPlan(seconds=0.5, rounds=1, stations=20, rate=20.0, settle=0.5, quick=True)
 
 
 async def run(plan: StationsPlan, say: Say) -> dict[str, Any]:
@@ -80,11 +82,11 @@ async def _round(at: Stage, plan: StationsPlan, number: int) -> dict[str, float]
         gateway(at.directory / f"gateway-{number}", scene, at.databases) as server,
         stations_of(server, FIRST),
     ):
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(plan.settle)
         before = memory(server.pids()["bridge"])
         at.say(f"connecting {plan.stations:,} stations")
         async with stations_of(server, plan.stations, first=FIRST + 1) as many:
-            await asyncio.sleep(SETTLED)
+            await asyncio.sleep(plan.settle)
             idle = _idle(before, memory(server.pids()["bridge"]), plan.stations)
             beating = await _heartbeats(server, many, plan)
             at.say("all cut, all back at once")
