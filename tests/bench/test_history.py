@@ -14,8 +14,7 @@ from gateway.store.engine import open_engine
 from workers.bench.databases import Database, databases
 from workers.bench.history import HELD, LEFT, At, add_finished, add_live
 from workers.bench.scene import Scene
-from workers.bench.sides import Side as Loaded
-from workers.bench.sides import gateway, load_of, stations_of
+from workers.bench.sides import gateway, loaded
 
 STATIONS, FAR = 3, 8
 
@@ -45,9 +44,7 @@ async def test_history_is_what_commands_leave(kind: Database, postgres_url: str,
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(databases(kind, postgres_url if kind is Database.POSTGRESQL else ""))
         server = await stack.enter_async_context(gateway(tmp_path / "gateway", Scene(STATIONS + FAR), made))
-        await stack.enter_async_context(stations_of(server, STATIONS))
-        emsps = [{"number": 1, "first": 1, "count": STATIONS}]
-        side = Loaded(server, await stack.enter_async_context(load_of(server, "load", emsps)))
+        side = await stack.enter_async_context(loaded(server, STATIONS))
         engine = open_engine(server.database)
         stack.callback(engine.dispose)
         await side.run(seconds=0, in_flight=1, at_least=2 * STATIONS)

@@ -9,17 +9,17 @@ import pytest
 from workers.bench.measures.profile import inclusive
 
 STACKS = [
-    'process 7:"worker";thread (0x1);main (/somewhere/workers/main.py:70);run (/elsewhere/asyncio/runners.py:1) 6',
-    "main (/somewhere/workers/main.py:71);write (/somewhere/gateway/store/store.py:9);"
+    'process 7:"worker";thread (0x1);sweep (/somewhere/workers/sweeper.py:70);run (/elsewhere/asyncio/runners.py:1) 6',
+    "sweep (/somewhere/workers/sweeper.py:71);write (/somewhere/gateway/store/store.py:9);"
     "write (/somewhere/gateway/store/store.py:9) 3",
-    "main (/somewhere/workers/main.py:70);_f (/somewhere/ocpi/types.py:1) 1",
+    "main (/somewhere/workers/main.py:70);sweep (/somewhere/workers/sweeper.py:70);_f (/somewhere/ocpi/types.py:1) 1",
     "idle (/elsewhere/threading.py:1) 10",
 ]
 
 
 def test_a_function_counts_once_in_a_sample():
     assert inclusive(STACKS) == {
-        "workers/main.py main": 50.0,
+        "workers/sweeper.py sweep": 50.0,
         "gateway/store/store.py write": 15.0,
         "ocpi/types.py _f": 5.0,
     }

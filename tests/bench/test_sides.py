@@ -10,27 +10,36 @@ import pytest
 
 from workers.bench.databases import Databases
 from workers.bench.scene import Scene
-from workers.bench.sides import environment, gateway, side
+from workers.bench.sides import environment, gateway, loaded, shared
 from workers.bench.talk import Broken
 
 STATIONS = 2
+OURS = ("supervisor", "api", "bridge", "worker-1", "valkey")
 
 
 async def test_a_gateway_tells_what_it_took_unless_it_lost_a_process(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(gateway(tmp_path / "gateway", Scene(STATIONS), Databases()))
-        loaded = await stack.enter_async_context(side(server, STATIONS))
-        told = await loaded.run(seconds=0, in_flight=STATIONS, at_least=5)
+        side = await stack.enter_async_context(loaded(server, STATIONS))
+        told = await side.run(seconds=0, in_flight=STATIONS, at_least=5)
         assert told.commands >= 5
-        assert set(told.cpu) == {"supervisor", "api", "bridge", "worker-1", "valkey"}
+        assert set(told.cpu) == {*OURS, "load"}
         spent = told.cpu_ms()
-        assert spent["cpu_ms"] == pytest.approx(sum(spent[f"cpu_{name}_ms"] for name in told.cpu))
+        assert spent["cpu_ms"] == pytest.approx(sum(spent[f"cpu_{name}_ms"] for name in OURS))
         # The supervisor starts another one at once, and the load may not even notice.
-        running = asyncio.create_task(loaded.run(seconds=2, in_flight=STATIONS))
+        running = asyncio.create_task(side.run(seconds=2, in_flight=STATIONS))
         await asyncio.sleep(0.5)
-        os.kill(loaded.server.pids()["worker-1"], signal.SIGKILL)
+        os.kill(side.server.pids()["worker-1"], signal.SIGKILL)
         with pytest.raises(Broken, match="lost a process"):
             await running
+
+
+@pytest.mark.parametrize("stations", [1, 4, 20, 33, 200])
+def test_emsps_share_all_stations_and_none_twice(stations: int) -> None:
+    shares = [range(one["first"], one["first"] + one["count"]) for one in shared(stations)]
+    assert [number for share in shares for number in share] == list(range(1, stations + 1))
+    assert len(shares) == min(20, stations)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_nothing_of_our_own_environment_reaches_a_side(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from workers.bench.databases import Database, Databases, databases
 from workers.bench.machine import machine
 from workers.bench.scene import Scene
-from workers.bench.sides import Server, Side, gateway, relay, side
+from workers.bench.sides import Server, Side, gateway, loaded, relay
 
 Say = Callable[[str], object]
 
@@ -73,11 +73,11 @@ class Stage:
         """The relay and the gateway, loaded alike."""
         scene = Scene(stations)
         both = await self.relay(scene), await self.gateway(scene)
-        relay_, gateway_ = [await self._stack.enter_async_context(side(one, stations)) for one in both]
+        relay_, gateway_ = [await self._stack.enter_async_context(loaded(one, stations)) for one in both]
         return relay_, gateway_
 
     async def side(self, server: Server, stations: int) -> Side:
-        return await self._stack.enter_async_context(side(server, stations))
+        return await self._stack.enter_async_context(loaded(server, stations))
 
     def told(self, plan: Plan) -> dict[str, Any]:
         """How and where it was measured."""

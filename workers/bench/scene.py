@@ -14,6 +14,8 @@ STATION = "BENCH-"
 AT_LOCATION = 10
 #: Credentials of a minute, between processes of one machine.
 TOKEN_OUT = "bench-token-out"
+#: So many that none sends more than a gateway lets one send.
+EMSPS = 20
 #: Every path below which a command's name stands.
 COMMANDS = f"/ocpi/cpo/{NEWEST.version}/commands"
 
@@ -56,7 +58,7 @@ class Scene:
     """How large it is; every eMSP has a connection of its own."""
 
     stations: int
-    emsps: int = 1
+    emsps: int = EMSPS
 
 
 def emsp_party(number: int) -> Party:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from workers.bench.emsp import PATIENCE
 from workers.bench.figures import Rounds
 from workers.bench.furnish import furnish
 from workers.bench.processes import cpu_seconds, family
-from workers.bench.scene import HOST, Scene
+from workers.bench.scene import EMSPS, HOST, Scene
 from workers.bench.talk import START, Broken, Talker, started
 
 #: Seconds of the load that only warms up; and for a process that has ended to be known as ended.
@@ -29,8 +30,8 @@ WARM, ENDING = 1.0, 1.0
 EACH = 0.1
 #: Ports below those that systems lend to clients, who try one of ours while nobody listens there yet.
 PORTS = 12_000, 32_000
-#: A process that is not ours, and yet has its part in a command.
-POSTGRESQL = "postgresql"
+#: Not the gateway's, and yet at work for every command: a database's server, and the load with its stations.
+POSTGRESQL, LOAD = "postgresql", "load"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class Told:
     def cpu_ms(self) -> dict[str, float]:
         """CPU milliseconds a command, by process, and of all ours: ``{cpu_ms: …, cpu_api_ms: …}``."""
         each = {name: 1000 * seconds / max(1, self.commands) for name, seconds in self.cpu.items()}
-        ours = sum(spent for name, spent in each.items() if name != POSTGRESQL)
+        ours = sum(spent for name, spent in each.items() if name not in {POSTGRESQL, LOAD})
         return {"cpu_ms": ours} | {f"cpu_{name}_ms": spent for name, spent in each.items()}
 
 
@@ -80,20 +81,25 @@ class Side:
 
     server: Server
     load: Talker
+    stations: Talker
     measured: Rounds = field(default_factory=Rounds)
     faults: Counter[str] = field(default_factory=Counter)
 
     async def run(self, **words: Any) -> Told:
         """Raises Broken, also when a process of the server was started again meanwhile."""
-        pids, before = self.server.pids(), self.server.cpu()
+        pids, before = self.server.pids(), self._cpu()
         patience = words["seconds"] + words.get("at_least", 0) * EACH + 2 * PATIENCE
         told = await _while_alive(self.server, self.load.ask(words, patience))
-        after = self.server.cpu()
+        after = self._cpu()
         if self.server.pids() != pids:
             raise Broken(self.server.talker.told("lost a process while it was measured"))
         self.faults.update(told["faults"])
         spent = {name: after[name] - before[name] for name in before}
         return Told(**told | {"faults": Counter(told["faults"]), "cpu": spent})
+
+    def _cpu(self) -> dict[str, float]:
+        outside = (self.load.process.pid, self.stations.process.pid)
+        return self.server.cpu() | {LOAD: sum(map(cpu_seconds, outside))}
 
     async def warm_up(self, in_flight: int) -> None:
         told = await self.run(seconds=WARM, in_flight=in_flight)
@@ -196,13 +202,20 @@ async def load_of(server: Server, name: str, emsps: Sequence[dict[str, Any]]) ->
 
 
 @asynccontextmanager
-async def side(server: Server, stations: int) -> AsyncIterator[Side]:
-    """One eMSP with all stations to itself."""
-    async with (
-        stations_of(server, stations),
-        load_of(server, "load", [{"number": 1, "first": 1, "count": stations}]) as load,
-    ):
-        yield Side(server, load)
+async def loaded(server: Server, stations: int) -> AsyncIterator[Side]:
+    """All stations, and the eMSPs that share them."""
+    async with stations_of(server, stations) as all_, load_of(server, "load", shared(stations)) as load:
+        yield Side(server, load, all_)
+
+
+def shared(stations: int) -> list[dict[str, Any]]:
+    """What the load is told of each eMSP: none shares a station with another."""
+    emsps = min(EMSPS, stations)
+    ends = [stations * number // emsps for number in range(emsps + 1)]
+    return [
+        {"number": number, "first": first + 1, "count": end - first}
+        for number, (first, end) in enumerate(pairwise(ends), start=1)
+    ]
 
 
 def environment(**given: str) -> list[str]:

@@ -18,6 +18,7 @@ TABLE = Table(
         Row("POST to its answer, full load, p99", ("busy_ack_p99_ms",), "ms"),
         Row("CPU a command, full load: relay and its Valkey", ("cpu_ms",), "ms CPU"),
         Row("besides: PostgreSQL", ("cpu_postgresql_ms",), "ms CPU"),
+        Row("besides: the load and its stations", ("cpu_load_ms",), "ms CPU"),
     ),
 )
 

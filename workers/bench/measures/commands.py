@@ -49,6 +49,7 @@ TABLE = Table(
         Row("… relay", ("", "ceiling_cpu_relay_ms"), "ms CPU"),
         _both("… Valkey", "cpu_valkey_ms", "ms CPU"),
         _both("besides: PostgreSQL", "cpu_postgresql_ms", "ms CPU"),
+        _both("besides: the load and its stations", "cpu_load_ms", "ms CPU"),
     ),
 )
 

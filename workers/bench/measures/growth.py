@@ -12,7 +12,7 @@ from workers.bench.figures import Rounds, Row, Table, Target, report
 from workers.bench.history import At, add_finished, add_live
 from workers.bench.plan import Plan, Say, Stage, stage
 from workers.bench.scene import Scene
-from workers.bench.sides import POSTGRESQL, Server, Side, Told, gateway, load_of, stations_of
+from workers.bench.sides import POSTGRESQL, Server, Side, Told, gateway, loaded
 
 #: Commands at once while every station is used, before anything is measured.
 AT_ONCE = 32
@@ -105,12 +105,7 @@ async def _grown(at: Stage, name: str, size: Size) -> AsyncIterator[Side]:
     """A gateway of that size, every station of which has been used; the reservations are at stations of their own."""
     at.say(f"making a gateway of {', '.join(f'{getattr(size, one):,} {said}' for one, said in GROWS.items())}")
     scene, directory = Scene(size.stations + size.reservations), at.directory / name
-    async with (
-        gateway(directory, scene, at.databases) as server,
-        stations_of(server, size.stations),
-        load_of(server, "load", [{"number": 1, "first": 1, "count": size.stations}]) as load,
-    ):
-        side = Side(server, load)
+    async with gateway(directory, scene, at.databases) as server, loaded(server, size.stations) as side:
         # One more than two for each, so that one reservation is left to be copied.
         await side.run(seconds=0, in_flight=min(AT_ONCE, size.stations), at_least=2 * size.stations + 1)
         await asyncio.sleep(SETTLED)

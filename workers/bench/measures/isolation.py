@@ -166,10 +166,10 @@ async def _scenario(at: Stage, plan: IsolationPlan, stack: AsyncExitStack, offen
     """The stations are the others', then those that the tenth can use, then the mute ones."""
     scene = Scene(plan.others + plan.flood + plan.mute, emsps=EMSPS)
     server = await stack.enter_async_context(gateway(at.directory / (offence or "usual"), scene, at.databases))
-    await stack.enter_async_context(stations_of(server, scene.stations, mute=plan.mute))
+    stations = await stack.enter_async_context(stations_of(server, scene.stations, mute=plan.mute))
     nine = [{"number": one, "first": (one - 1) * plan.each + 1, "count": plan.each} for one in range(1, OFFENDER)]
     load = await stack.enter_async_context(load_of(server, "others", nine))
     own = (plan.others + 1, plan.flood) if offence is not Offence.MUTE else (plan.others + plan.flood + 1, plan.mute)
     tenth = {"number": OFFENDER, "first": own[0], "count": own[1], "ears": EARS.get(offence, Ears.WELL)}
     offender = await stack.enter_async_context(load_of(server, "offender", [tenth]))
-    return Scenario(Side(server, load), offender, offence)
+    return Scenario(Side(server, load, stations), offender, offence)

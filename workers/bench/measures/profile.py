@@ -18,8 +18,9 @@ from workers.bench.talk import Broken
 SAMPLER = "py-spy"
 #: Samples a second; seconds of load before and after, so that every sample is of full load.
 RATE, AROUND = 200, 1.0
-#: Functions that are shown.
+#: Functions that are shown; not those through which a process came to its work, which are on every stack.
 MOST = 30
+WAY_IN = {f"workers/{name}.py" for name in ("__main__", "main", "up", "supervisor", "forks", "process")}
 
 #: A frame as the sampler writes it: ``function (…/gateway/store/store.py:12)``.
 _OURS = re.compile(r"(?P<function>\S+) \((?:\S*/)?(?P<file>(?:ocpi|ocpp_bridge|gateway|workers)/[\w/]+\.py)(?::\d+)?\)")
@@ -66,17 +67,17 @@ async def run(plan: ProfilePlan, say: Say) -> dict[str, Any]:
             loading.cancel()
         shares = inclusive(stacks)
         table = Table(
-            f"{plan.process}, samples in which a function of ours is somewhere on the stack",
+            f"{plan.process} under full load: samples that have a function of ours anywhere on the stack",
             (plan.process,),
-            tuple(Row(name, (name,), "% of samples") for name in shares),
+            tuple(Row(name, (name,), "%") for name in shares),
         )
         return report(table, {name: [share] for name, share in shares.items()}, side.faults, at.told(plan))
 
 
 async def _sampled(sampler: str, pid: int, seconds: float) -> list[str]:
-    """Lines of ``frame;frame;… count``; a thread that waits is no sample."""
+    """Lines of ``frame;frame;… count``; a sample is a thread that runs Python, and not one that waits."""
     words = ["record", "--pid", str(pid), "--duration", str(max(1, round(seconds))), "--rate", str(RATE)]
-    words += ["--format", "raw", "--full-filenames", "--output", "/dev/stdout"]
+    words += ["--gil", "--format", "raw", "--full-filenames", "--output", "/dev/stdout"]
     process = await asyncio.create_subprocess_exec(sampler, *words, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
         out, problem = await process.communicate()
@@ -95,8 +96,7 @@ def inclusive(stacks: Iterable[str]) -> dict[str, float]:
     for line in stacks:
         stack, _, count = line.rpartition(" ")
         samples += int(count)
-        for name in {
-            f"{found['file']} {found['function']}" for found in map(_OURS.fullmatch, stack.split(";")) if found
-        }:
+        ours = [found.groupdict() for frame in stack.split(";") if (found := _OURS.fullmatch(frame))]
+        for name in {f"{one['file']} {one['function']}" for one in ours if one["file"] not in WAY_IN}:
             seen[name] += int(count)
     return {name: 100 * count / samples for name, count in seen.most_common(MOST)}
