@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import sqlite3
 import subprocess
 import tempfile
@@ -36,6 +37,12 @@ def machine() -> dict[str, Any]:
             **{name: version(name) for name in PACKAGES},
         },
     }
+
+
+def open_as_many_files_as_allowed() -> None:
+    """Thousands of sockets, as an operator of thousands of stations sets it; what we start has it from us."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _said_in(file: str, name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from workers.bench.databases import Database, Databases, databases
-from workers.bench.machine import machine
+from workers.bench.machine import machine, open_as_many_files_as_allowed
 from workers.bench.scene import Scene
 from workers.bench.sides import Server, Side, gateway, loaded, relay
 
@@ -90,6 +90,7 @@ class Stage:
 async def stage(plan: Plan, say: Say) -> AsyncIterator[Stage]:
     """Raises TimeoutError when the plan's time is up."""
     before = await asyncio.to_thread(machine)
+    open_as_many_files_as_allowed()
     with tempfile.TemporaryDirectory(prefix="ocpi-gateway-bench-") as directory:
         async with (
             asyncio.timeout(plan.LIMIT),

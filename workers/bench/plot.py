@@ -1,13 +1,16 @@
 """Plots: what a benchmark tells, as bars with a dot for every round, and its targets as lines."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-_COLOURS = ("#1f6f8b", "#b8b8b8", "#d9822b")
+_COLOURS, _LIMIT = ("#1f6f8b", "#b8b8b8", "#d9822b"), "#b00020"
 #: Inches: a page, what a panel needs besides its bars, and a bar.
 _WIDTH, _HEAD, _BAR = 9.0, 0.8, 0.24
 _RATIO = "ratio"
@@ -21,6 +24,9 @@ class _Bar(NamedTuple):
     target: Mapping[str, Any] | None
 
 
+_NONE = _Bar("", 0, 0.0, (), None)
+
+
 def draw(figures: Mapping[str, Any], file: Path) -> None:
     """One panel for each unit: figures of different units share no axis."""
     panels = _panels(figures)
@@ -30,7 +36,7 @@ def draw(figures: Mapping[str, Any], file: Path) -> None:
     drawn = page.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
     for axes, (unit, bars) in zip(drawn, panels.items(), strict=True):
         _draw_panel(axes, unit, bars)
-    _name_columns(drawn[0], figures["table"]["columns"])
+    _explain(page, figures["table"]["columns"])
     page.savefig(file, dpi=100, metadata={"Software": None})
 
 
@@ -55,19 +61,18 @@ def _draw_panel(axes: Axes, unit: str, bars: Sequence[_Bar]) -> None:
         limits = [(bar.target["must"], False), (bar.target["aim"], True)] if bar.target else []
         for at, dotted in limits:
             if at is not None:
-                axes.vlines(at, place - 0.5, place + 0.5, colors="#b00020", linestyles=":" if dotted else "-")
-    axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize=7)
-    axes.invert_yaxis()
+                axes.vlines(at, place - 0.5, place + 0.5, colors=_LIMIT, linestyles=":" if dotted else "-")
+    labels = ["" if bar.label == before.label else bar.label for before, bar in pairwise([_NONE, *bars])]
+    axes.set_yticks(range(len(bars)), labels, fontsize=7)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_xlabel(unit, fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
 
 
-def _name_columns(axes: Axes, columns: Sequence[str]) -> None:
-    if len(columns) > 1:
-        for colour, name in zip(_COLOURS, columns, strict=False):
-            axes.barh([0], [0], color=colour, label=name)
-    axes.plot([], [], "o", color="black", markersize=2.5, label="each round")
-    axes.plot([], [], color="#b00020", label="must")
-    axes.plot([], [], ":", color="#b00020", label="aim")
-    axes.legend(fontsize=7, loc="best")
+def _explain(page: Figure, columns: Sequence[str]) -> None:
+    named = [(Patch(color=colour), name) for colour, name in zip(_COLOURS, columns, strict=False)]
+    lines = [(Line2D([], [], color=_LIMIT), "must"), (Line2D([], [], color=_LIMIT, linestyle=":"), "aim")]
+    dot = Line2D([], [], color="black", marker="o", markersize=2.5, linestyle=""), "each round"
+    handles, labels = zip(*named, dot, *lines, strict=True)
+    page.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=7)

@@ -6,12 +6,12 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -23,6 +23,8 @@ from workers.bench.furnish import furnish
 from workers.bench.processes import cpu_seconds, family
 from workers.bench.scene import EMSPS, HOST, Scene
 from workers.bench.talk import START, Broken, Talker, started
+
+T = TypeVar("T")
 
 #: Seconds of the load that only warms up; and for a process that has ended to be known as ended.
 WARM, ENDING = 1.0, 1.0
@@ -54,6 +56,29 @@ class Server:
         spent = {name: cpu_seconds(pid) for name, pid in self.pids().items()}
         database = self.databases.cpu_seconds()
         return spent | ({POSTGRESQL: database} if database else {})
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Raises Broken when a process was started again meanwhile: what it had spent is gone, and what it held."""
+        pids = self.pids()
+        yield
+        if self.pids() != pids:
+            raise Broken(self.talker.told("lost a process while it was measured"))
+
+    async def while_alive(self, asked: Coroutine[Any, Any, T]) -> T:
+        """What another process tells, unless this one ends first: then the other has nobody to talk to."""
+        asking, ended = asyncio.ensure_future(asked), asyncio.ensure_future(self.talker.process.wait())
+        try:
+            await asyncio.wait({asking, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and asking.exception() is not None:
+                await asyncio.wait({ended}, timeout=ENDING)
+            if ended.done():
+                raise Broken(self.talker.told("ended"))
+            return await asking
+        finally:
+            for one in (asking, ended):
+                one.cancel()
+            await asyncio.gather(asking, ended, return_exceptions=True)
 
 
 @dataclass(frozen=True)
@@ -87,14 +112,13 @@ class Side:
 
     async def run(self, **words: Any) -> Told:
         """Raises Broken, also when a process of the server was started again meanwhile."""
-        pids, before = self.server.pids(), self._cpu()
         patience = words["seconds"] + words.get("at_least", 0) * EACH + 2 * PATIENCE
-        told = await _while_alive(self.server, self.load.ask(words, patience))
-        after = self._cpu()
-        if self.server.pids() != pids:
-            raise Broken(self.server.talker.told("lost a process while it was measured"))
+        with self.server.whole():
+            before = self._cpu()
+            told = await self.server.while_alive(self.load.ask(words, patience))
+            after = self._cpu()
         self.faults.update(told["faults"])
-        spent = {name: after[name] - before[name] for name in before}
+        spent = {name: seconds - before[name] for name, seconds in after.items()}
         return Told(**told | {"faults": Counter(told["faults"]), "cpu": spent})
 
     def _cpu(self) -> dict[str, float]:
@@ -105,22 +129,6 @@ class Side:
         told = await self.run(seconds=WARM, in_flight=in_flight)
         if told.commands == 0:
             raise Broken(f"{self.load.told('got no command through')} {self.server.talker.told('said')}")
-
-
-async def _while_alive(server: Server, asked: Any) -> Any:
-    """What a process tells, unless the server ends first: then the load has nobody to talk to, and is no part of it."""
-    asking, ended = asyncio.ensure_future(asked), asyncio.ensure_future(server.talker.process.wait())
-    try:
-        await asyncio.wait({asking, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done() and asking.exception() is not None:
-            await asyncio.wait({ended}, timeout=ENDING)
-        if ended.done():
-            raise Broken(server.talker.told("ended"))
-        return await asking
-    finally:
-        for one in (asking, ended):
-            one.cancel()
-        await asyncio.gather(asking, ended, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -190,7 +198,7 @@ async def stations_of(server: Server, count: int, first: int = 1, mute: int = 0)
     words = [sys.executable, "-m", "workers.bench.stations", *map(str, (server.ocpp_port, first, count, mute))]
     log = server.directory / f"stations-{first}.log"
     async with started(f"the stations of the {server.name}", words, log) as talker:
-        await _while_alive(server, talker.hear(START + count / 50))
+        await server.while_alive(talker.hear(START + count / 50))
         yield talker
 
 
@@ -226,9 +234,12 @@ def environment(**given: str) -> list[str]:
 
 
 def _pids(run_directory: Path) -> dict[str, int]:
-    """Of all processes of a gateway, by name."""
-    files = sorted(run_directory.glob("*.pid"))
-    return {file.stem: int(file.read_text()) for file in files}
+    """Of all processes of a gateway, by name; 0 where one is just being started."""
+    found = {}
+    for file in sorted(run_directory.glob("*.pid")):
+        with suppress(FileNotFoundError):
+            found[file.stem] = int(file.read_text() or 0)
+    return found
 
 
 def free_ports(count: int) -> list[int]:

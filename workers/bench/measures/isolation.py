@@ -116,10 +116,10 @@ class Scenario:
         try:
             await asyncio.sleep(LEAD)
             told = await self.others.run(seconds=plan.seconds, rate=plan.rate * (EMSPS - 1))
+            await doing
         finally:
-            done = await asyncio.gather(doing, return_exceptions=True)
-        if isinstance(done[0], BaseException):
-            raise done[0]
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
         return percentiles("", told.called_back_ms)
 
     async def offend(self, plan: IsolationPlan, seconds: float) -> None:

@@ -80,10 +80,8 @@ async def _furnished(at: Stage, plan: StartPlan, number: int, faults: Counter[st
         emsp = Emsp(server.api_port, 1, spots(1))
         await emsp.start()
         try:
-            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-                group.create_task(until_listening(server, AGAIN))
-                await Station(server.ocpp_port, spots(1)[0]).connect()
-                booted = time.perf_counter()
+            async with asyncio.timeout(PATIENCE):
+                booted, _ = await asyncio.gather(_booted(server), until_listening(server, AGAIN))
             await emsp.command(time.perf_counter())
         except TimeoutError:
             raise Broken(server.talker.told("did not start")) from None
@@ -92,6 +90,11 @@ async def _furnished(at: Stage, plan: StartPlan, number: int, faults: Counter[st
         faults.update(emsp.faults)
         await asyncio.sleep(plan.seconds)
         return {"booted_s": booted - began} | _first(emsp, began) | _memory(server)
+
+
+async def _booted(server: Server) -> float:
+    await Station(server.ocpp_port, spots(1)[0]).connect()
+    return time.perf_counter()
 
 
 def _first(emsp: Emsp, began: float) -> dict[str, float]:

@@ -85,13 +85,18 @@ async def _round(at: Stage, plan: StationsPlan, number: int) -> dict[str, float]
         await asyncio.sleep(plan.settle)
         before = memory(server.pids()["bridge"])
         at.say(f"connecting {plan.stations:,} stations")
-        async with stations_of(server, plan.stations, first=FIRST + 1) as many:
-            await asyncio.sleep(plan.settle)
-            idle = _idle(before, memory(server.pids()["bridge"]), plan.stations)
-            beating = await _heartbeats(server, many, plan)
-            at.say("all cut, all back at once")
-            wave = await many.ask({}, WAVE + WAVE_EACH * plan.stations)
-            return idle | beating | {f"wave_{name}": value for name, value in wave.items()}
+        with server.whole():
+            return await _with_all(at, plan, server, before)
+
+
+async def _with_all(at: Stage, plan: StationsPlan, server: Server, before: Memory) -> dict[str, float]:
+    async with stations_of(server, plan.stations, first=FIRST + 1) as many:
+        await asyncio.sleep(plan.settle)
+        idle = _idle(before, memory(server.pids()["bridge"]), plan.stations)
+        beating = await _heartbeats(server, many, plan)
+        at.say("all cut, all back at once")
+        wave = await server.while_alive(many.ask({}, WAVE + WAVE_EACH * plan.stations))
+        return idle | beating | {f"wave_{name}": value for name, value in wave.items()}
 
 
 def _idle(before: Memory, after: Memory, stations: int) -> dict[str, float]:
@@ -107,7 +112,7 @@ async def _heartbeats(server: Server, many: Talker, plan: StationsPlan) -> dict[
     spent = {}
     for name, rate in (("idle", 0.0), ("beating", plan.rate)):
         before = server.cpu()
-        told = await many.ask({"seconds": plan.seconds, "rate": rate}, plan.seconds + WAVE)
+        told = await server.while_alive(many.ask({"seconds": plan.seconds, "rate": rate}, plan.seconds + WAVE))
         spent[name] = sum(seconds - before[one] for one, seconds in server.cpu().items())
     each = max(0.0, spent["beating"] - spent["idle"]) / max(1, told["heartbeats"])
     return {
