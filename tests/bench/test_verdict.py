@@ -37,6 +37,16 @@ def test_what_counts_is_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert capfd.readouterr().err == "measuring\n"
 
 
+def test_without_matplotlib_there_is_no_plot_and_a_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "workers.bench.plot", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)  # as it is where there is none
+    measure(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["one.json"]
+    assert "There is no plot" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_does_not_count_is_told_and_not_kept(
     fault: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

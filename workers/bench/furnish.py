@@ -16,7 +16,7 @@ from ocpi.headers import Encoding
 from ocpi.types import fold
 from workers.bench.scene import CPO, HOST, TOKEN_OUT, Scene, Spot, emsp_party, spots, token_in
 
-_UPDATED = datetime(2026, 1, 1, tzinfo=UTC)
+_UPDATED = "2026-01-01T00:00:00Z"
 
 
 def furnish(settings: Settings, scene: Scene) -> None:
@@ -72,7 +72,7 @@ def _location(cpo: int, name: str, here: Sequence[Spot]) -> dict[str, Any]:
         "location_id": name,
         "location_key": fold(name),
         "body": body,
-        "last_updated": _UPDATED,
+        "last_updated": datetime.fromisoformat(_UPDATED),
     }
 
 
@@ -89,7 +89,7 @@ def location_body(name: str, here: Sequence[Spot]) -> dict[str, Any]:
         "coordinates": {"latitude": "52.08950", "longitude": "5.11020"},
         "time_zone": "Europe/Amsterdam",
         "evses": [_evse_body(spot) for spot in here],
-        "last_updated": "2026-01-01T00:00:00Z",
+        "last_updated": _UPDATED,
     }
 
 
@@ -101,14 +101,14 @@ def _evse_body(spot: Spot) -> dict[str, Any]:
         "power_type": "AC_3_PHASE",
         "max_voltage": 230,
         "max_amperage": 32,
-        "last_updated": "2026-01-01T00:00:00Z",
+        "last_updated": _UPDATED,
     }
     return {
         "uid": spot.evse_uid,
         "status": "AVAILABLE",
         "capabilities": ["RESERVABLE"],
         "connectors": [connector],
-        "last_updated": "2026-01-01T00:00:00Z",
+        "last_updated": _UPDATED,
     }
 
 
