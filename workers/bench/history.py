@@ -4,6 +4,7 @@ A reservation is copied with all the rows that it has left, to other stations an
 the copies say is what the gateway itself has written.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     String,
     Table,
     cast,
@@ -37,6 +39,8 @@ from workers.bench.talk import Broken
 AGO, LONGER = timedelta(days=7), timedelta(hours=20)
 #: Copies in one transaction: a gateway that is up waits no longer than that for its turn.
 AT_ONCE = 5_000
+#: Seconds until what was called back is written down as called back.
+PATIENCE = 10.0
 
 #: What a reservation leaves, and what it has at its station besides, in the order in which rows may be inserted.
 LEFT = (rows.reservation, rows.session, rows.command, rows.callback, rows.callback_attempt)
@@ -95,16 +99,24 @@ def _pattern(engine: Engine, state: str, tables: Sequence[Table]) -> _Pattern:
         of_it, rows.callback.c.command == rows.command.c.id, rows.callback.c.state == CallbackState.DUE
     )
     settled = select(rows.reservation).where(rows.reservation.c.state == state, ~asked, ~owed)
-    with engine.execution_options(reads_only=True).connect() as db:
-        found = db.execute(settled.order_by(rows.reservation.c.id)).mappings().first()
-        if found is None:
+    until = time.monotonic() + PATIENCE
+    while (found := _first(engine, settled)) is None:
+        if time.monotonic() > until:
             raise Broken(f"There is no reservation that is {state}, of which the history could be made.")
-        of = {rows.reservation: [dict(found)]}
+        time.sleep(0.1)
+    with engine.execution_options(reads_only=True).connect() as db:
+        of = {rows.reservation: [found]}
         for table in tables[1:]:
             of[table] = [dict(row) for row in db.execute(select(table).where(_left_by(table, of))).mappings()]
         top = {table: int(db.scalar(select(func.max(table.c.id))) or 0) for table in tables if "id" in table.c}
         number = int(db.scalar(select(func.max(rows.reservation.c.number))) or 0)
         return _Pattern(of, top, number)
+
+
+def _first(engine: Engine, settled: Select[Any]) -> dict[str, Any] | None:
+    with engine.execution_options(reads_only=True).connect() as db:
+        found = db.execute(settled.order_by(rows.reservation.c.id)).mappings().first()
+        return None if found is None else dict(found)
 
 
 def _left_by(table: Table, of: Mapping[Table, Sequence[Mapping[str, Any]]]) -> ColumnElement[bool]:

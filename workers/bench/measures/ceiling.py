@@ -38,7 +38,7 @@ async def run(plan: CeilingPlan, say: Say) -> dict[str, Any]:
     async with stage(plan, say) as at:
         say("starting the relay")
         relay = await at.side(await at.relay(Scene(plan.stations)), plan.stations)
-        await relay.warm_up(plan.in_flight)
+        await relay.warm_up(plan.in_flight, plan.seconds)
         for number in range(1, plan.rounds + 1):
             told = await relay.run(seconds=plan.seconds, in_flight=plan.in_flight)
             relay.measured.add(

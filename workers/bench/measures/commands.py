@@ -84,7 +84,7 @@ async def run(plan: CommandsPlan, say: Say) -> dict[str, Any]:
         say("starting the relay and the gateway")
         relay, gateway = await at.sides(plan.stations)
         for one in (relay, gateway):
-            await one.warm_up(plan.in_flight)
+            await one.warm_up(plan.in_flight, plan.seconds)
         for number in range(1, plan.rounds + 1):
             for one in (relay, gateway):
                 rate = await _busy(one, plan)
@@ -99,10 +99,10 @@ async def run(plan: CommandsPlan, say: Say) -> dict[str, Any]:
 
 
 async def _busy(one: Side, plan: CommandsPlan) -> float:
-    before = await _kept(one.server)
+    before = await _kept(one.server, plan)
     told = await one.run(seconds=plan.seconds, in_flight=plan.in_flight)
     one.measured.add(commands_per_second=told.per_second, **busy(told))
-    after = await _kept(one.server)
+    after = await _kept(one.server, plan)
     if before is not None and after is not None:
         commands = max(1, told.commands)
         one.measured.add(redis_keys=round(max(0, after.keys - before.keys) / commands, 2))
@@ -132,11 +132,11 @@ class _Kept(NamedTuple):
     base: int
 
 
-async def _kept(server: Server) -> _Kept | None:
+async def _kept(server: Server, plan: CommandsPlan) -> _Kept | None:
     """After a moment; the relay promises nothing of the kind."""
     if server.name != "gateway":
         return None
-    await asyncio.sleep(SETTLED)
+    await asyncio.sleep(min(SETTLED, plan.seconds))
     return await asyncio.to_thread(_ask, Valkey(server.directory / "valkey").url)
 
 

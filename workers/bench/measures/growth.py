@@ -16,8 +16,6 @@ from workers.bench.sides import POSTGRESQL, Server, Side, Told, gateway, loaded
 
 #: Commands at once while every station is used, before anything is measured.
 AT_ONCE = 32
-#: Seconds after which what was called back is written down as called back.
-SETTLED = 1.0
 _TARGET = Target(must=1.3, aim=1.05)
 
 
@@ -108,7 +106,6 @@ async def _grown(at: Stage, name: str, size: Size) -> AsyncIterator[Side]:
     async with gateway(directory, scene, at.databases) as server, loaded(server, size.stations) as side:
         # One more than two for each, so that one reservation is left to be copied.
         await side.run(seconds=0, in_flight=min(AT_ONCE, size.stations), at_least=2 * size.stations + 1)
-        await asyncio.sleep(SETTLED)
         await asyncio.to_thread(_fill, server, size)
         yield side
 

@@ -17,8 +17,6 @@ from workers.bench.talk import Broken, Talker
 EMSPS = 10
 #: The offender's number; the others are those before it.
 OFFENDER = EMSPS
-#: Seconds that the offender is at it before the others' time is taken.
-LEAD = 1.0
 
 
 class Offence(StrEnum):
@@ -80,13 +78,18 @@ class IsolationPlan(Plan):
     mute: int = 100
 
     @property
+    def head_start(self) -> float:
+        """Seconds that the tenth is at it, in each round, before the others' time is taken."""
+        return min(1.0, self.seconds)
+
+    @property
     def others(self) -> int:
         """Stations of theirs."""
         return self.each * (EMSPS - 1)
 
     @property
     def load_seconds(self) -> float:
-        return len(self.offences) * (self.lead + self.rounds * 2 * (self.seconds + LEAD))
+        return len(self.offences) * (self.lead + self.rounds * 2 * (self.seconds + self.head_start))
 
 
 QUICK = IsolationPlan(
@@ -112,9 +115,9 @@ class Scenario:
 
     async def round(self, plan: IsolationPlan) -> dict[str, float]:
         """The others' times, while the tenth does its part."""
-        doing = asyncio.create_task(self.offend(plan, plan.seconds + LEAD))
+        doing = asyncio.create_task(self.offend(plan, plan.seconds + plan.head_start))
         try:
-            await asyncio.sleep(LEAD)
+            await asyncio.sleep(plan.head_start)
             told = await self.others.run(seconds=plan.seconds, rate=plan.rate * (EMSPS - 1))
             await doing
         finally:
@@ -135,13 +138,13 @@ async def run(plan: IsolationPlan, say: Say) -> dict[str, Any]:
         measured = Rounds()
         say("starting a gateway without an offender")
         usual = await _scenario(at, plan, stack, None)
-        await usual.others.warm_up(EMSPS)
+        await usual.others.warm_up(EMSPS, plan.seconds)
         faults = Counter[str]()
         for offence in plan.offences:
             async with AsyncExitStack() as its_own:
                 say(f"starting a gateway with one of which {SAID[offence]}")
                 unusual = await _scenario(at, plan, its_own, offence)
-                await unusual.others.warm_up(EMSPS)
+                await unusual.others.warm_up(EMSPS, plan.seconds)
                 await unusual.offend(plan, plan.lead)
                 for number in range(1, plan.rounds + 1):
                     _compare(measured, offence, await usual.round(plan), await unusual.round(plan))

@@ -63,7 +63,7 @@ async def run(plan: LatencyPlan, say: Say) -> dict[str, Any]:
         say("starting the relay and the gateway")
         sides = relay, gateway = await at.sides(plan.stations)
         for one in sides:
-            await one.warm_up(plan.in_flight)
+            await one.warm_up(plan.in_flight, plan.seconds)
         most = {one.server.name: await _saturation(one, plan) for one in sides}
         say("full load: " + ", ".join(f"{name} {rate:,.0f} commands/s" for name, rate in most.items()))
         for number in range(1, plan.rounds + 1):

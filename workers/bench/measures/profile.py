@@ -56,7 +56,7 @@ async def run(plan: ProfilePlan, say: Say) -> dict[str, Any]:
         pids = side.server.pids()
         if plan.process not in pids:
             raise Broken(f"The gateway has no process {plan.process}, but {', '.join(sorted(pids))}.")
-        await side.warm_up(plan.in_flight)
+        await side.warm_up(plan.in_flight, plan.seconds)
         say(f"sampling {plan.process} for {plan.seconds:g} s")
         loading = asyncio.create_task(side.run(seconds=plan.seconds + 2 * AROUND, in_flight=plan.in_flight))
         try:
