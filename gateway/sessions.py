@@ -41,7 +41,7 @@ def reserved(db: Connection, held: Row, command: Row, order: ReserveNow, rules: 
     )
     known = _of_reservation(db, held)
     if known is not None:
-        sessions.change(db, known["id"], now, reservation=held["id"], **told)
+        sessions.change(db, known["id"], now, reservation=held["id"], **_said_later(told, known))
         tell(db, known["id"], rules, now)
         return
     row = told | {"state": SessionState.RESERVATION, "reservation": held["id"], "start_date_time": now}
@@ -67,8 +67,7 @@ def started(
     told |= whose(db, command, order.id_token.value)
     known = _reserved_for(db, command, order)
     if known is not None:
-        told["authorization_reference"] = told["authorization_reference"] or known["authorization_reference"]
-        sessions.change(db, known["id"], now, **told)
+        sessions.change(db, known["id"], now, **_said_later(told, known))
         tell(db, known["id"], rules, now)
         return
     running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
@@ -222,6 +221,11 @@ def view(db: Connection, row: Row) -> Session:
 
 def _asked(order: RequestStart) -> dict[str, Any]:
     return {"remote_start_id": order.remote_start_id, "group_key": fold(order.group.value) if order.group else None}
+
+
+def _said_later(told: dict[str, Any], known: Row) -> dict[str, Any]:
+    """What a later command says of a Session: the reference that was given last stays (mod_sessions §Session)."""
+    return told | {"authorization_reference": told["authorization_reference"] or known["authorization_reference"]}
 
 
 def _of_reservation(db: Connection, held: Row) -> Row | None:

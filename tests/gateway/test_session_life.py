@@ -394,6 +394,13 @@ def test_a_reservation_that_is_changed_stays_the_same_session(indoors: Indoors) 
     assert (only(indoors)["state"], only(indoors)["authorization_reference"]) == ("RESERVATION", "NEW")
 
 
+def test_a_change_that_gives_no_reference_keeps_the_last_one_given(indoors: Indoors) -> None:
+    partner, location, station, _ = reserve(indoors)
+    indoors.reserve(partner, location, token=card(partner.party, group_id="Fleet"), minutes=90)
+    indoors.next(station)
+    assert only(indoors)["authorization_reference"] == "R-REF"
+
+
 def test_a_reservation_that_moves_to_another_station_stays_the_same_session(indoors: Indoors) -> None:
     one, other = indoors.station(OLD), indoors.station(OLD)
     location = indoors.location(Spot(one, evse=None, uid="E1"), Spot(other, evse=None, uid="E2"))
