@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from gateway.domain.lifecycle import SESSION, SessionState, before
 from gateway.store.prepared import Prepared, Row
@@ -99,7 +99,10 @@ def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime,
 
 @cache
 def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Prepared:
-    columns: dict[str, Any] = {name: bindparam(name, type_=session.c[name].type) for name in ("last_updated", *names)}
+    columns: dict[str, Any] = {name: bindparam(name, type_=session.c[name].type) for name in names}
+    # A process reads its clock before it has its turn to write: what is said later is never updated earlier.
+    said, at = session.c.last_updated, bindparam("last_updated", type_=session.c.last_updated.type)
+    columns["last_updated"] = case((said > at, said), else_=at)
     here = update(session).where(session.c.id == bindparam("id_"))
     if wanted is None:
         return Prepared(here.values(columns))

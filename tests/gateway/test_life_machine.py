@@ -262,15 +262,15 @@ class Life(RuleBasedStateMachine):
             self._tells_all(one, charge)
 
     @precondition(lambda self: any(charge.outbox for _, charge in self.house.charges()))
-    @rule(which=number, place=number, again=yes_or_no)
-    def a_station_tells_what_it_kept(self, which: int, place: int, again: bool) -> None:
+    @rule(which=number, place=number, again=yes_or_no, waited=st.sampled_from((0, 0, 3)))
+    def a_station_tells_what_it_kept(self, which: int, place: int, again: bool, waited: int) -> None:
         """2.x in any order; ``again``: it hears no answer, and will repeat it."""
         one, charge = picked([(one, charge) for one, charge in self.house.charges() if charge.outbox], which)
         if not one.online:
             return
         place = 0 if one.is_1 else place % len(charge.outbox)
         event = charge.outbox[place] if again else charge.outbox.pop(place)
-        self.house.tell(one, charge, event)
+        self.house.tell(one, charge, event, waited)
         assert len(charge.ids) <= 1
 
     @rule(at=station, spot=st.integers(0, 2), status=st.sampled_from(STATUSES))
@@ -395,6 +395,7 @@ class Life(RuleBasedStateMachine):
                 assert now["session"][key] == row
             elif key in now["session"]:
                 assert now["session"][key]["kwh"] >= row["kwh"]
+                assert now["session"][key]["last_updated"] >= row["last_updated"]
             else:  # it was taken over by the Session that had waited for it
                 assert row["partner"] is None
 

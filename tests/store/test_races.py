@@ -12,8 +12,8 @@ from sqlalchemy import Engine, func, select, update
 
 from gateway import conclusions
 from gateway.commands import receive
-from gateway.domain.lifecycle import CallbackState
-from gateway.store import callbacks, commands, queues, rows, stations
+from gateway.domain.lifecycle import CallbackState, SessionState
+from gateway.store import callbacks, commands, queues, rows, sessions, stations
 from gateway.store.callbacks import Attempt
 from gateway.store.engine import open_engine, turn
 from gateway.store.statements import take_number
@@ -348,3 +348,19 @@ def test_no_command_stays_open_for_ever(anywhere: Indoors) -> None:
     assert anywhere.told() == ["TIMEOUT", "TIMEOUT", "FAILED", "FAILED"]
     with anywhere.db() as db:
         assert db.execute(select(func.count()).where(rows.command.c.state != "CONCLUDED")).scalar() == 0
+
+
+def test_no_session_was_last_updated_earlier_than_somebody_was_told(anywhere: Indoors) -> None:
+    """Processes read their clocks before they wait for their turn to write."""
+    partner, (location, station) = anywhere.partner(), anywhere.one_evse()
+    anywhere.start(partner, location)
+    anywhere.next(station)
+    [session] = anywhere.rows("session")
+    late = anywhere.now + timedelta(seconds=5)
+    anywhere.run(sessions.change, session["id"], late, kwh=1)
+    anywhere.run(sessions.change, session["id"], anywhere.now, kwh=2)
+    [changed] = anywhere.rows("session")
+    assert (changed["last_updated"], changed["kwh"]) == (late, 2)
+    anywhere.run(sessions.become, session["id"], SessionState.INVALID, anywhere.now)
+    [ended] = anywhere.rows("session")
+    assert (ended["last_updated"], ended["state"]) == (late, "INVALID")

@@ -333,12 +333,14 @@ class House:
         else:
             self.ring("dispatch", late.dispatch)
 
-    def tell(self, station: Station, charge: Charge, event: TransactionChanged) -> None:
+    def tell(self, station: Station, charge: Charge, event: TransactionChanged, waited: int = 0) -> None:
+        """``waited``: seconds that passed between a process's look at its clock and its turn to write."""
+        read = self.now - timedelta(seconds=waited)
         if station.is_1 and event.phase is not Phase.STARTED:
             event = replaced(event, charge.id)
         with self.indoors.db() as db:
             answered = self._judged(db, station.name)
-            noted = charging.transaction(db, station.name, event, self.indoors.rules, self.now)
+            noted = charging.transaction(db, station.name, event, self.indoors.rules, read)
         if noted.transaction_id is not None:
             charge.id = noted.transaction_id
             charge.ids.add(noted.transaction_id)
