@@ -92,6 +92,8 @@ def usage(db: Connection, row: Row, until: datetime) -> list[Stretch]:
 
 def _reserved(row: Row, held: Row, began: datetime) -> list[Stretch]:
     """From when it was made until the charge began, or it expired (mod_tariffs §TariffRestrictions, reservation)."""
+    if held["partner"] is None:  # the CPO's own, used with an eMSP's card
+        return []
     made, end = row["created_at"], min(began, held["expiry_date"])
     if row["transaction_id"] is not None and made >= end:  # the Session began with the charge
         return []
@@ -132,7 +134,10 @@ def _is_due(db: Connection, row: Row, held: Row | None) -> bool:
 
 
 def _has_expired(row: Row, held: Row | None) -> bool:
-    return row["transaction_id"] is None and held is not None and held["state"] == ReservationState.EXPIRED
+    """Nobody came for it; not where its clean-up was never confirmed, so that it may have been held for nobody (P5)."""
+    if row["transaction_id"] is not None or held is None:
+        return False
+    return held["state"] == ReservationState.EXPIRED and held["cleanup_at"] is None
 
 
 def _not_unused(db: Connection, row: Row, now: datetime) -> None:

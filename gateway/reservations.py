@@ -70,10 +70,12 @@ def expire(db: Connection, rules: Rules, now: datetime) -> None:
 
 
 def _is_about_to_be_used(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> bool:
-    """Somebody is there: who presented the token in time may still plug in."""
+    """Somebody is there: who presented the token in time, or was started in time, may still plug in."""
     held, settings = reservations.by_id(db, reservation_id), rules.settings
     if now >= held["expiry_date"] + settings.reservation_grace + settings.connection_timeout:
         return False
+    if sessions.is_started(db, reservation_id):
+        return True
     return stations.status_at(db, held["station"], held["station_evse"], held["station_connector"]) in _IN_USE
 
 

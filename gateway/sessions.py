@@ -82,6 +82,12 @@ def started(
     add(db, told | {"state": SessionState.PENDING, "start_date_time": now, "pending_until": until}, rules, now)
 
 
+def is_started(db: Connection, reservation_id: int) -> bool:
+    """The station has accepted a start for the reservation, and no charge has begun yet."""
+    known = transactions.of_reservation(db, reservation_id)
+    return known is not None and known["remote_start_id"] is not None
+
+
 def lapse(db: Connection, rules: Rules, now: datetime) -> None:
     """Starts that became no charge in the time that a driver has to plug in will never be billed."""
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from gateway import cdrs, charging, reservations
+from gateway import cdrs, charging, reservations, reserving
 from gateway.cdrs import NotPossible
 from gateway.domain.lifecycle import SessionState
 from gateway.sessions import views
 from gateway.store import cdrs as table
-from gateway.store import rows, sessions, topology
+from gateway.store import commands, rows, sessions, topology
 from ocpi.cdrs import CDR
 from ocpi.locations import Location
 from ocpi.paging import Page
@@ -22,7 +22,7 @@ from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.events import Phase, Reading, Signed, TransactionChanged
 from tests.support.charges import CARD, Driver, driver
 from tests.support.gateway import Spot, location_body
-from tests.support.indoors import START, Indoors
+from tests.support.indoors import ACCEPTED, START, Indoors
 from tests.support.overheard import overhear
 from tests.support.tariffs import element
 
@@ -248,6 +248,61 @@ def test_one_that_was_used_in_time_by_a_station_that_was_offline_is_not_billed_a
     billed, taken_back, charge = there.cdrs()
     assert taken_back["credit_reference_id"] == billed["id"]
     assert charge["total_cost"] == euros(2.5)
+
+
+def test_no_partner_pays_for_a_reservation_of_the_cpos_own(indoors: Indoors) -> None:
+    there = driver(indoors, RESERVED, ENERGY)
+    there.asks_to_start()
+    there.ends(there.begins(), 100)  # the card is known at the station for a while
+    until = indoors.now + timedelta(hours=2)
+    wanted = reserving.Wanted(location_id=there.location, token="STAFF", until=until, evse_uid="E1")
+    errand = indoors.run(reserving.make, wanted, indoors.rules, indoors.online, indoors.now)
+    indoors.run(commands.dispatch, [errand], indoors.now)
+    indoors.next(there.station, ACCEPTED)
+    held = indoors.reservation()
+    assert (held["partner"], held["state"]) == (None, "ACTIVE")
+    transaction = there.begins(held["number"], indoors.now + timedelta(minutes=3))  # the station's clock is ahead
+    indoors.pass_(hours=1)
+    there.ends(transaction, 10_000)
+    _, body = there.cdrs()
+    assert only(body, "total_reservation_cost", "total_cost") == {
+        "total_reservation_cost": None,
+        "total_cost": euros(2.5),
+    }
+
+
+def test_one_whose_cancellation_got_no_answer_costs_nothing_when_it_expires(anywhere: Indoors) -> None:
+    there = driver(anywhere, RESERVED, EXPIRED)
+    there.reserves(minutes=60)
+    anywhere.pass_(minutes=5)
+    anywhere.cancel(there.partner)
+    anywhere.next(there.station, None)
+    assert (anywhere.reservation()["state"], anywhere.told()) == ("UNKNOWN", ["ACCEPTED", "TIMEOUT"])
+    there.does_not_come()
+    assert anywhere.reservation()["state"] == "EXPIRED"
+    assert there.cdrs() == []
+
+
+def test_a_driver_who_was_started_in_time_is_not_billed_as_one_who_never_came(anywhere: Indoors) -> None:
+    there = driver(anywhere, EXPIRED, ENERGY)
+    there.reserves(minutes=60)
+    anywhere.pass_(minutes=59, seconds=30)
+    there.asks_to_start()
+    anywhere.pass_(seconds=61)
+    anywhere.run(reservations.expire, anywhere.rules, anywhere.now)
+    there.charges()
+    assert [body["total_energy"] for body in there.cdrs()] == [10.0]
+    assert [row["state"] for row in anywhere.rows("session")] == ["COMPLETED"]
+
+
+def test_a_start_that_became_no_charge_does_not_keep_its_reservation_from_expiring(anywhere: Indoors) -> None:
+    there = driver(anywhere, EXPIRED, ENERGY)
+    there.reserves(minutes=60)
+    anywhere.pass_(minutes=59)
+    there.asks_to_start()
+    there.does_not_come()
+    assert anywhere.reservation()["state"] == "EXPIRED"
+    assert [body["total_cost"] for body in there.cdrs()] == [euros(6)]
 
 
 # Where it was
