@@ -27,7 +27,8 @@ def give_up(db: Connection, held: Row, now: datetime) -> list[tuple[str, int, in
     """The party wants another instead: this one is to be cancelled, if it is not already."""
     reservations.change(db, held["id"], now, superseded=True)
     if _is_being_cancelled(db, held):
-        reservations.change(db, held["id"], now, command=None)
+        if not errands.cpo_cancels(db, held["id"]):  # what it has cancelled itself it need not be told
+            reservations.change(db, held["id"], now, command=None)
         return []
     return [(held["station"], held["number"], held["id"])]
 

@@ -12,6 +12,7 @@ from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.each import each
 from gateway.house import Rules
 from gateway.store import callbacks, commands, reservations, stations, topology
+from gateway.store.errands import cpo_cancels
 from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
@@ -226,8 +227,12 @@ def _never_sent(row: Row) -> bool:
 
 
 def _told_given_up(db: Connection, held: Row, rules: Rules, now: datetime) -> list[callbacks.Owed]:
-    """What was given up for this one at another station is cancelled there, and the party has neither of them."""
-    return [one for given_up in reservations.given_up(db, held) for one in _told_cancelled(db, given_up, rules, now)]
+    """What was given up for this one at another station is cancelled there, and the party has neither of them.
+
+    Where it is the CPO that cancels, that will be told with its reason.
+    """
+    given_up = [one for one in reservations.given_up(db, held) if not cpo_cancels(db, one["id"])]
+    return [owed for one in given_up for owed in _told_cancelled(db, one, rules, now)]
 
 
 def _told_not_kept(db: Connection, row: Row, held: Row, rules: Rules, now: datetime) -> list[callbacks.Owed]:

@@ -23,6 +23,13 @@ def give_back(db: Connection, command_id: int, answer: Answer, now: datetime) ->
     db.execute(claimed.values(sent_at=None))
 
 
+def cpo_cancels(db: Connection, reservation_id: int) -> bool:
+    """The CPO's own cancellation of the reservation is on its way, and its owner will be told why."""
+    mine = select(command.c.id).where(command.c.reservation == reservation_id, command.c.partner.is_(None))
+    on_its_way = mine.where(command.c.state != CommandState.CONCLUDED)
+    return db.execute(on_its_way.where(command.c.body["reason"].as_string().is_not(None)).limit(1)).first() is not None
+
+
 def obsolete(db: Connection, reservation_id: int, now: datetime) -> None:
     """The house's own orders about a reservation that were not sent yet are not wanted; but the CPO keeps its word."""
     unwanted = (

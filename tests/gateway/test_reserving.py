@@ -135,6 +135,33 @@ def test_no_new_request_of_its_owner_takes_the_cpos_cancellation_back(anywhere: 
     assert [row["state"] for row in anywhere.rows("reservation")] == ["CANCELLED", "ACTIVE"]
 
 
+def test_an_owner_who_asks_again_in_vain_is_told_of_the_cpos_cancellation(anywhere: Indoors) -> None:
+    partner, location, station = reserved(anywhere)
+    cpo_cancels(anywhere)
+    anywhere.reserve(partner, location, minutes=90)
+    assert isinstance(anywhere.next(station).order, CancelReservation)
+    assert isinstance(anywhere.next(station, OCCUPIED).order, ReserveNow)
+    assert [row["state"] for row in anywhere.rows("reservation")] == ["CANCELLED", "REFUSED"]
+    assert anywhere.told() == ["ACCEPTED", "CANCELED_RESERVATION", "EVSE_OCCUPIED"]
+    assert [row["state"] for row in anywhere.rows("session")] == ["COMPLETED"]
+
+
+@pytest.mark.parametrize("first", ["cancelled", "refused"])
+def test_an_owner_who_asks_elsewhere_in_vain_is_told_the_cpos_reason_once(indoors: Indoors, first: str) -> None:
+    one, other = indoors.station(), indoors.station()
+    location = indoors.location(Spot(one, evse=None, uid="E1"), Spot(other, evse=None, uid="E2"))
+    partner = indoors.partner()
+    indoors.reserve(partner, location)
+    indoors.next(one)
+    cpo_cancels(indoors)
+    indoors.reserve(partner, location, evse_uid="E2")
+    answers = {one: ACCEPTED, other: OCCUPIED}
+    for station in (one, other) if first == "cancelled" else (other, one):
+        indoors.next(station, answers[station])
+    told = [row["result_text"] for row in indoors.rows("callback", result="CANCELED_RESERVATION")]
+    assert told == ["The street is closed."]
+
+
 # The CPO's own reservations
 
 
