@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from gateway.calling import Line, call, new_ids
@@ -63,9 +64,19 @@ async def _post(office: Office, due: Due, ids: MessageIds, limit: timedelta) -> 
         encoding=Encoding(due.encoding),
         routing=Routing(to=Party(*due.to_party), from_=Party(*due.from_party)),
     )
-    message = (DisplayText(language="en", text=due.text[:512]),) if due.text else ()
-    result = CommandResult(result=CommandResultType(due.result), message=message)
-    return await call(office, line, "POST", result.wire(), limit, ids=ids)
+    return await call(office, line, "POST", told_as(due).wire(), limit, ids=ids)
+
+
+def told_as(due: Due) -> CommandResult:
+    """A result in OCPI's words; a text that they have no room for keeps nobody from hearing it."""
+    result = CommandResultType(due.result)
+    if not due.text:
+        return CommandResult(result=result)
+    try:
+        return CommandResult(result=result, message=(DisplayText(language="en", text=due.text[:512]),))
+    except ValidationError:
+        log.error("a result's text cannot be told", command_id=due.command)
+        return CommandResult(result=result)
 
 
 def judge(

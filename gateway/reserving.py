@@ -94,8 +94,9 @@ def cancel(db: Connection, number: int, reason: str, rules: Rules, now: datetime
 
     Its owner is told CANCELED_RESERVATION with the reason whatever the station says, unless it was used meanwhile.
     """
-    if not reason.strip() or len(reason.strip()) > _LONGEST_REASON:
-        raise Impossible(f"A reason is needed, of at most {_LONGEST_REASON} characters: its owner is told.")
+    reason = reason.strip()
+    if not reason or len(reason) > _LONGEST_REASON or not reason.isprintable():
+        raise Impossible(f"A reason is one to {_LONGEST_REASON} printable characters: its owner is told.")
     held = reservations.of_number(db, number)
     if held is None:
         raise Impossible(f"There is no reservation {number}.")
@@ -103,7 +104,7 @@ def cancel(db: Connection, number: int, reason: str, rules: Rules, now: datetime
         raise Impossible(f"Reservation {number} is over: {_ENDS[held['state']]}.")
     if commands.open_for_reservation(db, held["id"], CommandType.CANCEL_RESERVATION):
         raise Impossible(f"Reservation {number} is being cancelled already.")
-    return errands.cancel(db, rules, held["station"], number, held["id"], now, reason.strip())
+    return errands.cancel(db, rules, held["station"], number, held["id"], now, reason)
 
 
 _ENDS = {

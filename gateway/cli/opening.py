@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, TypeVar
 import typer
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, StatementError
 
 from gateway.domain.imported import Unimportable
 from gateway.keys import proven_secrets
@@ -159,7 +159,7 @@ def _sentence(problem: BaseException) -> str | None:
             return None
         case OSError(strerror=str(reason)):
             return f"{problem.filename}: {reason}." if problem.filename else f"{reason}."
-        case UnicodeEncodeError():
+        case UnicodeEncodeError() | StatementError(orig=UnicodeEncodeError()):
             return "What was given is no text that can be kept."
     return None
 

@@ -1,6 +1,7 @@
 """Engines: SQLite and PostgreSQL opened so that a committed row is on disk and processes wait for their turn."""
 
 import fcntl
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def open_engine(url: str) -> Engine:
     """
     parsed = make_url(url)
     options: dict[str, Any] = {
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_serializer": _json,
         "json_deserializer": orjson.loads,
         # Errors are logged, and what a statement was given are drivers' tokens and partners' sealed ones.
         "hide_parameters": True,
@@ -39,6 +40,14 @@ def open_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        json.dumps(value, ensure_ascii=False).encode()  # half a character is told as in a column of text
+        raise
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

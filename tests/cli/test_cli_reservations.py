@@ -123,6 +123,18 @@ def test_where_nothing_runs_it_is_said_in_the_time_a_station_has(house: Operator
     assert [one["result"] for one in house.sees("commands", "list")] == ["FAILED"] * 3
 
 
+@pytest.mark.parametrize("reason", ["", "two\nlines", "Stra\udcdfe", "x" * 513])
+def test_what_cannot_be_told_to_an_owner_is_no_reason(house: Operator, reason: str) -> None:
+    assert "A reason is" in house.hears("reservations", "cancel", "7", "--reason", reason)
+    assert house.sees("reservations", "show", "7")[0]["state"] == "ACTIVE"
+
+
+def test_what_is_no_text_is_set_nowhere(house: Operator) -> None:
+    house.database(lambda db: connect(db, "CS-1", "ocpp2.0.1"))
+    assert house.hears("stations", "set", "CS-1", "A.B", "\udcdf") == "What was given is no text that can be kept.\n"
+    assert house.sees("commands", "list") == []
+
+
 def test_reservations_on_either_database(database_url: str, tmp_path: Path, whole: dict[str, Any]) -> None:
     operator = Operator(url=database_url, data=tmp_path / "data", app=application())
     operator.does("cpo", "add", "--country", "NL", "--party", "CPO", "--name", "Our CPO")

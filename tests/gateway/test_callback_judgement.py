@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.callbacks import judge
+from gateway.callbacks import judge, told_as
 from gateway.outgoing.client import Posted
 from gateway.settings import Settings
 from gateway.store.callbacks import Due
@@ -14,9 +14,9 @@ PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8))
 OK = b'{"status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}'
 
 
-def due(attempts: int = 0, left: float = 30) -> Due:
+def due(attempts: int = 0, left: float = 30, text: str = "") -> Due:
     return Due(
-        id=7, command=1, url="https://127.0.0.1/", result="ACCEPTED", text="",
+        id=7, command=1, url="https://127.0.0.1/", result="ACCEPTED", text=text,
         expires_at=START + timedelta(seconds=left),
         attempts=attempts, partner=1, token_out="", encoding="base64", callback_hosts=(), is_removed=False,
         from_party=("NL", "CPO"), to_party=("DE", "ONE"),
@@ -74,6 +74,13 @@ def test_what_an_answer_means(http: int | None, body: bytes, state: str, code: i
     by_hub = f"({code})" if code is not None and 4000 <= code < 5000 else ""
     assert attempt.error == ("" if http else "It hung up.") or by_hub in attempt.error
     assert (by_hub != "") == (http is not None and attempt.error != "")
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines", "Stra\udcdfe", "\x00"])
+def test_a_text_that_cannot_be_said_keeps_no_result_back(text: str) -> None:
+    assert told_as(due(text=text)).wire() == {"result": "ACCEPTED"}
+    said = told_as(due(text="Straße " * 100)).wire()["message"]
+    assert said == [{"language": "en", "text": ("Straße " * 100)[:512]}]
 
 
 @pytest.mark.parametrize(("attempts", "pause"), [(0, 1), (1, 2), (2, 4), (3, 8)])

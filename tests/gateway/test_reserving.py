@@ -112,8 +112,11 @@ def test_a_reservation_used_while_the_cpo_cancels_it_stays_used_and_nobody_is_to
 def test_what_is_over_is_being_cancelled_or_was_never_there_cannot_be_cancelled(indoors: Indoors, held) -> None:
     *_, station = held
     number = indoors.reservation()["number"]
-    with pytest.raises(Impossible, match="A reason is needed"):
+    with pytest.raises(Impossible, match="A reason is one to 512"):
         indoors.run(reserving.cancel, number, "  ", indoors.rules, indoors.now)
+    for unsayable in ("The road is closed.\nWe are sorry.", "Stra\udcdfe", "\x1b[1mClosed.", "x" * 513):
+        with pytest.raises(Impossible, match="A reason is"):
+            indoors.run(reserving.cancel, number, unsayable, indoors.rules, indoors.now)
     with pytest.raises(Impossible, match="There is no reservation 4711"):
         indoors.run(reserving.cancel, 4711, "Closed.", indoors.rules, indoors.now)
     cpo_cancels(indoors)

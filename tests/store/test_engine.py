@@ -4,12 +4,14 @@ import subprocess
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from gateway.store.engine import open_engine, turn
+from gateway.store.prepared import Prepared
 from gateway.store.rows import sequence, station
 from gateway.store.statements import put, put_once, take_number
 from tests.support.indoors import Indoors
@@ -100,6 +102,18 @@ def test_an_error_of_the_database_does_not_tell_what_a_statement_was_given(anywh
 def test_a_time_without_a_zone_is_refused(indoors: Indoors) -> None:
     with pytest.raises(StatementError, match="without a zone"), indoors.db() as db:
         db.execute(insert(station).values(id="CS", security_profile=0, heard_at=datetime(2026, 1, 1)))
+
+
+@pytest.mark.parametrize("row", [{"id": "CS-\udcdf"}, {"id": "CS-1", "boot": {"vendor": "\udcdf"}}])
+def test_half_a_character_is_no_text_in_whatever_column(anywhere: Indoors, row: dict[str, Any]) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        anywhere.run(Prepared(insert(station)).run, row)
+    with pytest.raises((UnicodeEncodeError, StatementError)) as usual:
+        anywhere.run(lambda db: db.execute(insert(station), row))
+    assert isinstance(getattr(usual.value, "orig", usual.value), UnicodeEncodeError)
+    with pytest.raises(TypeError):
+        anywhere.run(Prepared(insert(station)).run, {"id": "CS-1", "boot": {"vendor": object()}})
+    assert anywhere.rows("station") == []
 
 
 def test_put_changes_what_is_there_and_put_once_does_not(anywhere: Indoors) -> None:
