@@ -29,11 +29,14 @@ log = structlog.get_logger(__name__)
 
 
 class NotPossible(Exception):
-    """The CDR cannot be credited, or made again; the message is the sentence that says why."""
+    """The CDR cannot be made, or credited; the message is the sentence that says why."""
 
 
 def settle(db: Connection, session_pk: int, now: datetime) -> None:
-    """A Session is over: its CDR, once, however often this is called, if it is one that a partner is to pay for."""
+    """A Session is over: its CDR, once, however often this is called, if it is one that a partner is to pay for.
+
+    Raises NotPossible.
+    """
     row = sessions.by_pk(db, session_pk)
     if row["state"] == SessionState.COMPLETED and not table.of_session(db, session_pk):
         _make(db, row, 0, now)
@@ -107,12 +110,7 @@ def _make(db: Connection, row: Row, credited: int, now: datetime) -> int | None:
     held = _reservation(db, row)
     if not _is_due(db, row, held):
         return None
-    place = table.location_of(db, row)
-    if place is None or row["cpo"] is None or row["cdr_token"] is None:
-        log.error("a CDR cannot be made: its place, party or token is not known", session=row["session_id"])
-        return None
-    name = uuid5(NAMESPACE_OID, f"{row['session_id']} {credited}")
-    record = _record(db, row, Location.model_validate(place), str(name), _has_expired(row, held), now)
+    record = _record(db, row, credited, _has_expired(row, held), now)
     if row["transaction_id"] is None and record.total_cost.excl_vat <= 0:
         return None
     if held is not None and row["transaction_id"] is not None:
@@ -161,7 +159,19 @@ def _take_back(db: Connection, row: Row, remark: str, now: datetime) -> int | No
     return _add(db, record.model_copy(update=changed), row["session"], row, now, credits=row["id"])
 
 
-def _record(db: Connection, row: Row, location: Location, name: str, expired: bool, now: datetime) -> CDR:
+def _record(db: Connection, row: Row, credited: int, expired: bool, now: datetime) -> CDR:
+    place = table.location_of(db, row)
+    needed = {"Location": place, "party of ours": row["cpo"], "token": row["cdr_token"]}
+    if unknown := [name for name, known in needed.items() if known is None]:
+        raise NotPossible(f"Its {' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known.")
+    try:
+        name = uuid5(NAMESPACE_OID, f"{row['session_id']} {credited}")
+        return _sealed(db, row, Location.model_validate(place), str(name), expired, now)
+    except ValueError as problem:
+        raise NotPossible(f"It cannot be calculated: {str(problem).splitlines()[0]}.") from problem
+
+
+def _sealed(db: Connection, row: Row, location: Location, name: str, expired: bool, now: datetime) -> CDR:
     tariff = Tariff.model_validate(row["tariff"]) if row["tariff"] is not None else None
     done = usage(db, row, row["end_date_time"])
     told = metering.in_order(transactions.messages(db, row["id"]))

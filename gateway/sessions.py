@@ -115,7 +115,7 @@ def _settle(db: Connection, session_pk: int, now: datetime) -> None:
         raise
     except Exception as problem:
         session_id = sessions.by_pk(db, session_pk)["session_id"]
-        log.error("a CDR cannot be made", session_id=session_id, problem=repr(problem))
+        log.error("a CDR cannot be made", session_id=session_id, problem=repr(problem.__cause__ or problem))
 
 
 def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:

@@ -102,16 +102,17 @@ def make(
         if row["state"] != SessionState.COMPLETED:
             raise Refused(f"Session {session} is {row['state']}: only a COMPLETED one has a CDR.")
         known = {one["cdr_id"] for one in table.of_session(house.db, row["id"])}
-        cdrs.settle(house.db, row["id"], utc_now())
+        try:
+            cdrs.settle(house.db, row["id"], utc_now())
+        except NotPossible as problem:
+            raise Refused(f"No CDR can be made of Session {session}. {problem}") from None
         made = [one["cdr_id"] for one in table.of_session(house.db, row["id"]) if one["cdr_id"] not in known]
     if json:
         tell_json({"made": made})
     elif made:
         say(f"CDR {made[0]} is made.")
     else:
-        say(
-            "It has its CDR already." if known else "No CDR is made: nothing is to be paid, or nobody's place or token."
-        )
+        say("It has its CDR already." if known else "No CDR is made: nothing is to be paid.")
 
 
 def _id(db: Connection, cdr_pk: int | None) -> str | None:

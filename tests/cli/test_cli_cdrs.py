@@ -1,6 +1,7 @@
 """`cdrs` shows what partners are billed for, and takes it back."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -83,6 +84,25 @@ def test_what_cannot_be_taken_back_is_said(operator: Operator, billed: str, cdr:
     assert len(operator.sees("cdrs", "list")) == 2
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        ({"location": None}, "Its Location is not known."),
+        ({"cpo": None, "cdr_token": None}, "Its party of ours and token are not known."),
+        ({"tariff": {"id": "no tariff"}}, "It cannot be calculated: "),
+    ],
+)
+def test_what_cannot_be_made_anew_is_not_taken_back_either(
+    operator: Operator, there: Driver, billed: str, spoilt: dict[str, Any], why: str
+) -> None:
+    with there.indoors.db() as db:
+        db.execute(rows.binding.delete())
+        db.execute(update(rows.session).values(spoilt))
+    assert why in operator.hears("cdrs", "credit", billed, "--reason", "Wrong.", "--again")
+    assert [one["id"] for one in operator.sees("cdrs", "list")] == [billed]
+    operator.does("cdrs", "credit", billed, "--reason", "Wrong.")
+
+
 @pytest.mark.parametrize("reason", ["", " ", "x" * 256, "two\nlines"])
 def test_a_reason_fits_into_a_remark(operator: Operator, billed: str, reason: str) -> None:
     assert "--reason" in operator.hears("cdrs", "credit", billed, "--reason", reason)
@@ -98,6 +118,7 @@ def test_one_that_could_not_be_made_is_made_later(operator: Operator, there: Dri
     # The charge is over and its station was answered all the same.
     assert there.indoors.rows("session", session_id=broken)[0]["state"] == "COMPLETED"
     assert [one["id"] for one in operator.sees("cdrs", "list")] == [billed]
+    assert "It cannot be calculated: " in operator.hears("cdrs", "make", broken)
     there.indoors.run(lambda db: db.execute(spoil.values(tariff=sealed)))
     [made] = operator.sees("cdrs", "make", broken)["made"]
     assert operator.sees("cdrs", "show", made)["body"]["total_cost"] == {"excl_vat": 1.0}

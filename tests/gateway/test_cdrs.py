@@ -345,7 +345,8 @@ def test_of_a_place_that_nobody_knows_there_is_no_cdr(indoors: Indoors) -> None:
     _forget_place(indoors, row["id"])
     with indoors.db() as db:
         db.execute(rows.binding.delete())
-    indoors.run(cdrs.settle, row["id"], indoors.now)
+    with pytest.raises(NotPossible, match="Its Location is not known"):
+        indoors.run(cdrs.settle, row["id"], indoors.now)
     assert there.cdrs() == []
 
 
