@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from gateway import authorization, evses, ownership, sessions, stopping
+from gateway import authorization, evses, ownership, sessions, stopping, terms
 from gateway.domain import metering
 from gateway.domain.lifecycle import SessionState
 from gateway.domain.metering import TALLY, Message, Tally
@@ -105,7 +105,7 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
     where = sessions.whereabouts(db, station, event.evse, event.connector)
     if waiting is not None:
         row |= where if (event.evse, event.connector) != (None, None) else {}
-        row |= _price_where(db, waiting, row, now)
+        row |= _price_where(db, waiting, row, row["start_date_time"])
         row |= ownership.of_presented_card(db, waiting, event, now)
         if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
             sessions.tell(db, waiting["id"], rules, now)
@@ -140,7 +140,8 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
             return _joined(db, known, waiting, event, rules, now)
         owner = ownership.owner(db, known["station"], event, held, now)
         if owner:
-            table.change(db, known["id"], now, **owner, **sessions.price(db, {**known, **owner}, now))
+            price = terms.price(db, {**known, **owner}, known["start_date_time"])
+            table.change(db, known["id"], now, **owner, **price)
             sessions.tell(db, known["id"], rules, now)
     elif known["reservation"] is None and (event.reservation is not None or news):
         held, waiting = ownership.claim(db, known["station"], _as_begun(event, known), now)
@@ -150,7 +151,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
             table.change(db, known["id"], now, reservation=held["id"])
     if news:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
-        table.change(db, known["id"], now, **place | _price_where(db, known, place, now))
+        table.change(db, known["id"], now, **place | _price_where(db, known, place, known["start_date_time"]))
         sessions.tell(db, known["id"], rules, now)
     return table.by_pk(db, known["id"]), []
 
@@ -165,7 +166,7 @@ def _joined(
     told = {name: known[name] for name in ("transaction_id", "start_key", "start_date_time")}
     if (known["station_evse"], known["station_connector"]) != (None, None):
         told |= {name: known[name] for name in _PLACE}
-        told |= _price_where(db, waiting, told, now)
+        told |= _price_where(db, waiting, told, known["start_date_time"])
     told |= ownership.of_presented_card(db, waiting, _as_begun(event, known), now)
     try:
         with apart(db):
@@ -201,9 +202,9 @@ def _as_begun(event: TransactionChanged, known: Row) -> TransactionChanged:
     return replace(event, id_token=IdToken(value=known["token_key"]))
 
 
-def _price_where(db: Connection, known: Row, place: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _price_where(db: Connection, known: Row, place: dict[str, Any], at: datetime) -> dict[str, Any]:
     """The price of a place that was not known when the Session began."""
-    return sessions.price(db, {**known, **place}, now) if known["tariff"] is None else {}
+    return terms.price(db, {**known, **place}, at) if known["tariff"] is None else {}
 
 
 _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connector_id")
@@ -270,7 +271,9 @@ def _measure(
         log.warning("a transaction has as many messages as are kept", session_id=known["session_id"])
     changed: dict[str, Any] = {"kwh": tally.kwh}
     if event.phase is Phase.STARTED and event.at is not None:
-        changed["start_date_time"] = min(_believed(event.at, now), known["start_date_time"])
+        began = changed["start_date_time"] = min(_believed(event.at, now), known["start_date_time"])
+        if began < known["start_date_time"]:
+            changed |= terms.of_earlier(db, known, began)
     ended = next((one.at for one in told if one.phase is Phase.ENDED), None)
     if ended is not None:
         changed["end_date_time"] = ended

@@ -9,13 +9,13 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from gateway import cdrs, evses
+from gateway import cdrs, evses, terms
 from gateway.domain import metering
 from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import ReservationState, SessionState
 from gateway.each import each
 from gateway.house import Rules
-from gateway.store import pushes, sessions, stations, tariffs, tokens, topology, transactions
+from gateway.store import pushes, sessions, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
 from gateway.store.engine import apart
 from gateway.store.prepared import Row
@@ -72,7 +72,8 @@ def started(
         return
     running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
     if running and running["partner"] is None:  # it waited only for an authorization (2.x F01.FR.13)
-        sessions.change(db, running["id"], now, **told, **price(db, {**running, **told}, now))
+        price = terms.price(db, {**running, **told}, running["start_date_time"])
+        sessions.change(db, running["id"], now, **told, **price)
         tell(db, running["id"], rules, now)
         if running["state"] == SessionState.COMPLETED:  # the answer came after the end
             _settle(db, running["id"], now)
@@ -119,7 +120,7 @@ def _settle(db: Connection, session_pk: int, now: datetime) -> None:
 
 
 def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:
-    """A Session begins, at the price of this moment; its key."""
+    """A Session begins, or is told of at last, at the price of the moment when it began; its key."""
     blank = {
         "session_id": str(uuid4()),
         "currency": rules.settings.currency,
@@ -128,7 +129,7 @@ def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int
         "created_at": now,
         "last_updated": now,
     }
-    session_pk = sessions.add(db, blank | row | price(db, row, now))
+    session_pk = sessions.add(db, blank | row | terms.price(db, row, row["start_date_time"]))
     tell(db, session_pk, rules, now)
     return session_pk
 
@@ -139,14 +140,6 @@ def tell(db: Connection, session_pk: int, rules: Rules, now: datetime, *, at_lei
     if partner is not None:
         not_before = now + rules.settings.session_pause if at_leisure else None
         pushes.owe(db, partner, ModuleID.SESSIONS, session_pk, now, not_before=not_before)
-
-
-def price(db: Connection, row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The tariff in force, kept with the Session."""
-    if row.get("cpo") is None or row.get("location") is None:
-        return {}
-    found = tariffs.in_force(db, row["cpo"], row["location"], row["evse_uid"], row["connector_id"], now)
-    return {} if found is None else {"tariff": found, "currency": found["currency"]}
 
 
 def whose(db: Connection, command: Row, token: str) -> dict[str, Any]:
