@@ -104,8 +104,8 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
     held, waiting = ownership.claim(db, station, event, now)
     where = sessions.whereabouts(db, station, event.evse, event.connector)
     if waiting is not None:
-        row |= where if (event.evse, event.connector) != (None, None) else {}
-        row |= _price_where(db, waiting, row, row["start_date_time"])
+        told = where if (event.evse, event.connector) != (None, None) else {name: waiting[name] for name in _PLACE}
+        row |= terms.there(db, waiting, told, row["start_date_time"])
         row |= ownership.of_presented_card(db, waiting, event, now)
         if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
             sessions.tell(db, waiting["id"], rules, now)
@@ -130,7 +130,7 @@ def _doubt_others(db: Connection, station: str, event: TransactionChanged, rules
 
 def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, now: datetime) -> tuple[Row, list[int]]:
     """2.x tells token, EVSE, reservation and remoteStartId just once each, in whichever message it knows them."""
-    news = event.evse is not None and (known["station_evse"], known["station_connector"]) == (None, None)
+    news = _tells_place(event, known)
     event = _placed(event, known)
     if _final(known):
         return known, []
@@ -151,7 +151,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
             table.change(db, known["id"], now, reservation=held["id"])
     if news:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
-        table.change(db, known["id"], now, **place | _price_where(db, known, place, known["start_date_time"]))
+        table.change(db, known["id"], now, **terms.there(db, known, place, known["start_date_time"]))
         sessions.tell(db, known["id"], rules, now)
     return table.by_pk(db, known["id"]), []
 
@@ -165,8 +165,8 @@ def _joined(
     """
     told = {name: known[name] for name in ("transaction_id", "start_key", "start_date_time")}
     if (known["station_evse"], known["station_connector"]) != (None, None):
-        told |= {name: known[name] for name in _PLACE}
-        told |= _price_where(db, waiting, told, known["start_date_time"])
+        place = {name: known[name] for name in _PLACE}
+        told |= terms.there(db, waiting, place, known["start_date_time"])
     told |= ownership.of_presented_card(db, waiting, _as_begun(event, known), now)
     try:
         with apart(db):
@@ -202,12 +202,14 @@ def _as_begun(event: TransactionChanged, known: Row) -> TransactionChanged:
     return replace(event, id_token=IdToken(value=known["token_key"]))
 
 
-def _price_where(db: Connection, known: Row, place: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """The price of a place that was not known when the Session began."""
-    return terms.price(db, {**known, **place}, at) if known["tariff"] is None else {}
-
-
 _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connector_id")
+
+
+def _tells_place(event: TransactionChanged, known: Row) -> bool:
+    """The EVSE, or after it the connector."""
+    if event.evse is None or known["station_connector"] is not None:
+        return False
+    return known["station_evse"] is None or event.connector is not None
 
 
 def _placed(event: TransactionChanged, known: Row) -> TransactionChanged:

@@ -36,15 +36,15 @@ def reserved(db: Connection, held: Row, command: Row, order: ReserveNow, rules: 
     """The station holds the reservation, or what it was changed to (mod_sessions §Reservation)."""
     if command["partner"] is None:  # the CPO's own, or an eMSP's that the house renews: nothing new to tell
         return
-    told = whose(db, command, order.id_token.value) | whereabouts(
-        db, held["station"], order.evse, order.connector, held["location"]
-    )
+    told = whose(db, command, order.id_token.value)
+    where = whereabouts(db, held["station"], order.evse, order.connector, held["location"])
     known = _of_reservation(db, held)
     if known is not None:
-        sessions.change(db, known["id"], now, reservation=held["id"], **_said_later(told, known))
+        told = _said_later(told, known) | terms.there(db, known, where, now)
+        sessions.change(db, known["id"], now, reservation=held["id"], **told)
         tell(db, known["id"], rules, now)
         return
-    row = told | {"state": SessionState.RESERVATION, "reservation": held["id"], "start_date_time": now}
+    row = told | where | {"state": SessionState.RESERVATION, "reservation": held["id"], "start_date_time": now}
     add(db, row, rules, now)
 
 

@@ -1,4 +1,4 @@
-"""Terms: at what price a Session is, from the moment when it began; no import changes it while it goes on."""
+"""Terms: the price of a Session, which is that of its connector when it began; no import changes it afterwards."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from gateway.domain.addressing import same_spot
 from gateway.store import tariffs
 from gateway.store.prepared import Row
+from ocpi.sessions import NOT_AVAILABLE
 from ocpi.types import fold
 
 
@@ -19,10 +21,29 @@ def price(db: Connection, row: Mapping[str, Any], at: datetime) -> dict[str, Any
     return {} if found is None else {"tariff": found, "currency": found["currency"]}
 
 
+def there(db: Connection, known: Row, where: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """``where`` a Session turns out to be from a moment on (``sessions.whereabouts``), and what it costs there."""
+    here, there_ = ((row["station_evse"], row["station_connector"]) for row in (known, where))
+    if where["location"] is None and same_spot(here, there_):  # its binding is gone, and it is where it was
+        return {name: value for name, value in where.items() if name not in _PLACE}
+    stays = known["tariff"] is not None and _is_within(known, where)
+    return where | ({} if stays else _instead(known, price(db, {**known, **where}, at)))
+
+
 def of_earlier(db: Connection, known: Row, at: datetime) -> dict[str, Any]:
     """The columns of a charge that began before what was told of it first; what was promised before it stays."""
     promised = known["reservation"] is not None or known["remote_start_id"] is not None
     return {} if promised else _instead(known, price(db, known, at))
+
+
+#: Of a Session: in OCPI's words, and in the station's.
+_PLACE = ("location", "evse_uid", "connector_id")
+
+
+def _is_within(known: Row, where: Mapping[str, Any]) -> bool:
+    """The same place, or one of those that it could be."""
+    ids = ((known[name], where[name]) for name in ("evse_uid", "connector_id"))
+    return known["location"] == where["location"] and all(one in {other, NOT_AVAILABLE} for one, other in ids)
 
 
 def _instead(known: Row, found: dict[str, Any]) -> dict[str, Any]:

@@ -25,11 +25,25 @@ from hypothesis.stateful import (
 from gateway import evses, reserving
 from gateway.domain.lifecycle import CALLBACK, COMMAND, LIVE, RESERVATION, SESSION, UNFINISHED
 from ocpi.headers import Party
+from ocpi.sessions import NOT_AVAILABLE
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.events import Phase, TransactionChanged
 from ocpp_bridge.orders import AskTransaction, RequestStart, RequestStop, ReserveNow
 from tests.support.indoors import Indoors, token_body
-from tests.support.life import CARD, FRIEND, LOCATIONS, STATIONS, WHO, Charge, House, Station, done, reading, watch
+from tests.support.life import (
+    CARD,
+    FRIEND,
+    LOCATIONS,
+    STATIONS,
+    TARIFFS,
+    WHO,
+    Charge,
+    House,
+    Station,
+    done,
+    reading,
+    watch,
+)
 
 LIFECYCLES = {"reservation": RESERVATION, "session": SESSION, "command": COMMAND, "callback": CALLBACK}
 #: The profile that the tests of this folder may be asked to run in.
@@ -60,6 +74,8 @@ class Life(RuleBasedStateMachine):
         self.indoors = indoors
         self.before: dict[str, dict[int, dict[str, Any]]] = {}
         self.owners: dict[int, Any] = {}
+        #: Sessions of which the EVSE was not known once.
+        self.anywhere: set[int] = set()
 
     @initialize()
     def world(self) -> None:
@@ -201,17 +217,22 @@ class Life(RuleBasedStateMachine):
     # What stations tell
 
     @rule(at=station, spot=st.integers(1, 2), which=number, expected=mostly, told=mostly,
-          says=st.sampled_from(("right", "right", "none", "another", "nonsense")), cable_first=yes_or_no)  # fmt: skip
+          says=st.sampled_from(("right", "right", "none", "another", "nonsense")), cable_first=yes_or_no,
+          there=mostly)  # fmt: skip
     def a_charge_begins(
-        self, at: str, spot: int, which: int, expected: bool, told: bool, says: str, cable_first: bool
+        self, at: str, spot: int, which: int, expected: bool, told: bool, says: str, cable_first: bool, there: bool
     ) -> None:
-        """Of somebody who reserved or asked to start, if there is any; or of anybody, anywhere."""
+        """Of somebody who reserved or asked to start, if there is any; or of anybody, anywhere.
+
+        ``there``: where it was asked for, and not at another EVSE (2.x, where the start's number tells).
+        """
         waiting = [(one, order) for one in self.house.stations.values() for order in one.expected()]
         one, started = self.house.stations[at], None
         if waiting and expected:
             one, order = picked(waiting, which)
-            spot, card = one.spot_of(order) or spot, order.id_token
             started = order if isinstance(order, RequestStart) else None
+            moved = started is not None and not there and not one.is_1
+            spot, card = spot if moved else one.spot_of(order) or spot, order.id_token
         else:
             card = picked(one.tokens, which)
         if spot > one.spots or one.running(spot) is not None or one.kept_from(spot, card):
@@ -335,6 +356,7 @@ class Life(RuleBasedStateMachine):
         self._what_is_final_stays(now)
         self._results(now)
         self._sessions(now)
+        self._prices(now)
         for row in now["cdr"].values():
             adds_up(row["body"])
         self.before = now
@@ -422,6 +444,23 @@ class Life(RuleBasedStateMachine):
         for row in now["session"].values():
             assert row["kwh"] >= 0
             assert row["end_date_time"] is None or row["end_date_time"] >= row["start_date_time"] or unfinished(row)
+
+    def _prices(self, now: dict[str, dict[int, dict[str, Any]]]) -> None:
+        """A charge is billed where it was, at what is asked there; or what was asked anywhere, if it began so."""
+        self.anywhere |= {key for key, row in now["session"].items() if row["evse_uid"] == NOT_AVAILABLE}
+        at = {(charge.id, one.name): (one, charge) for one, charge in self.house.charges()}
+        for key in now["cdr"].keys() - self.before.get("cdr", {}).keys():
+            cdr = now["cdr"][key]
+            session = now["session"][cdr["session"]]
+            one, charge = at.get((session["transaction_id"], session["station"]), (None, None))
+            if one is None or any(event.phase is Phase.STARTED for event in charge.outbox):
+                continue
+            place = cdr["body"]["cdr_location"]
+            spot = (one.name, charge.spot)
+            assert LOCATIONS[place["id"]][place["evse_uid"]] == spot
+            asked = TARIFFS[place["id"]][place["evse_uid"]]
+            told = [each["id"] for each in cdr["body"].get("tariffs", [])]
+            assert told == asked[:1] or (cdr["session"] in self.anywhere and told and told[0] in asked)
 
     # How it ends
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway import charging
-from gateway.store import tariffs, topology
+from gateway.store import bindings, stations, tariffs, topology
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
 from ocpp_bridge.events import Phase, Reading, TransactionChanged
@@ -97,3 +97,126 @@ def tells(there: Driver, phase: Phase, seq: int, wh: int, transaction: str = "TX
 
 def note(there: Driver, event: TransactionChanged) -> None:
     there.indoors.run(charging.transaction, there.station, event, there.indoors.rules, there.indoors.now)
+
+
+# The connector
+
+
+def two_evses(indoors: Indoors, subprotocol: str = OLD, **ids: list[str]) -> Driver:
+    """One station with E1 and E2, where 0.25 a kWh are asked at the one and 0.75 at the other."""
+    station = indoors.station(subprotocol)
+    for name, cost in (("SLOW", 0.25), ("FAST", 0.75), ("ANY", 0.5)):
+        indoors.run(tariffs.put, indoors.cpo.id, Tariff.model_validate(tariff(name, element(("ENERGY", cost)))))
+    there = Driver(indoors, indoors.partner(), f"LOC-{station}", station)
+    imports(there, {"E1": ["SLOW"], "E2": ["FAST"]} | ids)
+    indoors.run(stations.change, station, abilities={"ReservationCtrlr.NonEvseSpecific": "true"})
+    return there
+
+
+def imports(there: Driver, ids: dict[str, list[str]], **changes: str) -> None:
+    """A Location of these EVSEs with their tariff_ids; E1 is the station's first one, and so on."""
+    is_old = there.indoors.online[there.station] == OLD
+    at = {uid: (None, int(uid[1:])) if is_old else (int(uid[1:]), 1) for uid in ids}
+    spots = tuple(Spot(there.station, uid=uid, evse=evse, connector=number) for uid, (evse, number) in at.items())
+    body = location_body(there.location, spots, there.indoors.cpo.party) | changes
+    for evse in body["evses"]:
+        evse["connectors"][0]["tariff_ids"] = ids[evse["uid"]]
+    with there.indoors.db() as db:
+        location = topology.put_location(db, there.indoors.cpo.id, Location.model_validate(body), body)
+        bindings.unbind_gone(db, location)
+        for uid, where in at.items():
+            topology.bind(db, topology.evse_id(db, location, uid), None, there.station, where)
+
+
+def charges_at(there: Driver, number: int, **more: Any) -> None:
+    """An hour, and 10 kWh, at this EVSE of the station."""
+    is_old = there.indoors.online[there.station] == OLD
+    where: dict[str, Any] = {"connector": number} if is_old else {"evse": number, "connector": 1}
+    first, last = ({}, {}) if is_old else ({"seq": 0}, {"seq": 1})
+    at = [(there.indoors.now, 0)]
+    begun = there.tells(Phase.STARTED, None if is_old else "TX", at, id_token=CARD, **where, **first, **more)
+    there.indoors.pass_(hours=1)
+    there.ends(str(begun.transaction_id), 10_000, **where, **last)
+
+
+@pytest.mark.parametrize("subprotocol", [OLD, NEW])
+def test_a_reservation_that_moved_to_another_evse_costs_what_that_one_costs(
+    anywhere: Indoors, subprotocol: str
+) -> None:
+    there = two_evses(anywhere, subprotocol)
+    there.reserves()
+    held = there.reserves(evse_uid="E2")
+    charges_at(there, 2, reservation=held["number"])
+    assert billed(there) == [("E2", ["FAST"], 7.5)]
+
+
+def test_a_start_that_is_carried_out_at_another_evse_costs_what_that_one_costs(anywhere: Indoors) -> None:
+    there = two_evses(anywhere, NEW)
+    there.asks_to_start()
+    [session] = anywhere.rows("session")
+    charges_at(there, 2, remote_start_id=session["remote_start_id"])
+    assert billed(there) == [("E2", ["FAST"], 7.5)]
+
+
+def test_what_was_asked_anywhere_is_asked_at_the_evse_that_it_becomes(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW, E1=["SLOW", "ANY"], E2=["FAST", "ANY"])
+    held = there.reserves(evse_uid=None)
+    charges_at(there, 2, reservation=held["number"])
+    assert billed(there) == [("E2", ["ANY"], 5.0)]
+
+
+def test_an_evse_s_own_price_is_not_asked_any_more_where_it_may_be_another(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW)
+    there.reserves()
+    held = there.reserves(evse_uid=None)
+    assert [row["tariff"] for row in indoors.rows("session")] == [None]
+    charges_at(there, 1, reservation=held["number"])
+    assert billed(there) == [("E1", ["SLOW"], 2.5)]
+
+
+def test_a_tariff_that_both_evses_have_stays_as_it_was(indoors: Indoors) -> None:
+    there = two_evses(indoors, E1=["ANY"], E2=["ANY"])
+    there.reserves()
+    dearer = tariff("ANY", element(("ENERGY", 99)))
+    indoors.run(tariffs.put, indoors.cpo.id, Tariff.model_validate(dearer))
+    held = there.reserves(evse_uid="E2")
+    charges_at(there, 2, reservation=held["number"])
+    assert billed(there) == [("E2", ["ANY"], 5.0)]
+
+
+def test_a_place_that_is_bound_to_nothing_any_more_costs_what_was_asked_there(indoors: Indoors) -> None:
+    there = two_evses(indoors)
+    held = there.reserves()
+    imports(there, {"E2": ["FAST"]})
+    charges_at(there, 1, reservation=held["number"])
+    assert billed(there) == [("E1", ["SLOW"], 2.5)]
+
+
+def test_no_other_evse_s_price_is_asked_at_a_place_that_nobody_knows(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW)
+    there.asks_to_start()
+    [session] = indoors.rows("session")
+    charges_at(there, 3, remote_start_id=session["remote_start_id"])
+    [body] = there.cdrs()
+    assert (body["cdr_location"]["evse_uid"], body.get("tariffs"), body["total_energy"]) == ("#NA", None, 10)
+    assert body["total_cost"]["excl_vat"] == 0
+
+
+def test_a_connector_that_is_told_after_its_evse_costs_what_that_one_costs(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW)
+    spot = Spot(there.station, uid="E1", evse=1, connectors=("1", "2"))
+    body = location_body(there.location, (spot,), indoors.cpo.party)
+    for connector, name in zip(body["evses"][0]["connectors"], ("SLOW", "FAST"), strict=True):
+        connector["tariff_ids"] = [name]
+    with indoors.db() as db:
+        location = topology.put_location(db, indoors.cpo.id, Location.model_validate(body), body)
+        bindings.unbind_others(db, topology.evse_id(db, location, "E1"), set())
+        for number in (1, 2):
+            topology.bind(db, topology.evse_id(db, location, "E1"), str(number), there.station, (1, number))
+    there.asks_to_start()
+    there.tells(Phase.STARTED, "TX", [(indoors.now, 0)], seq=0, id_token=CARD, evse=1, connector=None)
+    there.tells(Phase.UPDATED, "TX", [(indoors.now, 0)], seq=1, evse=1, connector=2)
+    indoors.pass_(hours=1)
+    there.tells(Phase.ENDED, "TX", [(indoors.now, 10_000)], seq=2, connector=None)
+    assert billed(there) == [("E1", ["FAST"], 7.5)]
+    assert there.cdrs()[0]["cdr_location"]["connector_id"] == "2"

@@ -38,11 +38,13 @@ CARD = IdToken(value="04AABBCC", type="ISO14443")
 FRIEND = IdToken(value="04112233", type="ISO14443")
 #: What stations are there, and how many EVSEs each has (1.6: connectors).
 STATIONS = {"old": ("ocpp1.6", 2), "mid": ("ocpp2.0.1", 1), "new": ("ocpp2.1", 2)}
-#: (station, EVSE) of the EVSEs of each Location; only the first has prices.
+#: (station, EVSE) of the EVSEs of each Location.
 LOCATIONS = {
     "A": {"E1": ("old", 1), "E2": ("old", 2), "E3": ("mid", 1)},
     "B": {"E1": ("new", 1), "E2": ("new", 2)},
 }
+#: What they cost; one is free.
+TARIFFS = {"A": {"E1": ["T-1"], "E2": ["T-2", "T-1"], "E3": ["T-1"]}, "B": {"E1": [], "E2": ["T-2"]}}
 WHO = ("one", "two", "hub/one", "hub/three")
 
 
@@ -157,12 +159,12 @@ class House:
             self.run(station_store.change, station.name, subprotocol=station.subprotocol, connected_at=self.now)
             self.indoors.online[station.name] = station.subprotocol
         with self.indoors.db() as db:
-            tariffs.put(db, self.indoors.cpo.id, Tariff.model_validate(PRICES))
+            for prices in (PRICES, DEARER):
+                tariffs.put(db, self.indoors.cpo.id, Tariff.model_validate(prices))
             for name, evses in LOCATIONS.items():
                 body = location_body(name, tuple(Spot(station, uid=uid) for uid, (station, _) in evses.items()))
-                if name == "A":
-                    for evse in body["evses"]:
-                        evse["connectors"][0]["tariff_ids"] = [PRICES["id"]]
+                for evse in body["evses"]:
+                    evse["connectors"][0]["tariff_ids"] = TARIFFS[name][evse["uid"]]
                 pk = topology.put_location(db, self.indoors.cpo.id, Location.model_validate(body), body)
                 for uid, (station, spot) in evses.items():
                     place = self.stations[station].place(spot)
@@ -414,6 +416,8 @@ PRICES = tariff(
     _reservation("RESERVATION", 0.75),
     _reservation("RESERVATION_EXPIRES", 4),
 )
+
+DEARER = tariff("T-2", {"price_components": [_component("ENERGY", 0.99, 1), _component("TIME", 3.1, 60)]})
 
 # Watching the database
 
