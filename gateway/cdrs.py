@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
 from sqlalchemy import Connection
 
+from gateway import terms
 from gateway.domain import metering, pricing
 from gateway.domain.lifecycle import ReservationState, SessionState
 from gateway.domain.pricing import Bill
@@ -18,11 +18,9 @@ from gateway.domain.usage import Activity, Stretch
 from gateway.store import cdrs as table
 from gateway.store import pushes, reservations, sessions, transactions
 from gateway.store.prepared import Row
-from ocpi.cdrs import CDR, CdrLocation, cdr_location
-from ocpi.locations import Location
+from ocpi.cdrs import CDR, CdrLocation
 from ocpi.sessions import AuthMethod, CdrToken, Price
 from ocpi.tariffs import Tariff
-from ocpi.types import fold
 from ocpi.versions import ModuleID
 
 log = structlog.get_logger(__name__)
@@ -65,15 +63,15 @@ def replace(db: Connection, cdr_pk: int, now: datetime) -> int | None:
 
 def session_cost(db: Connection, row: Row, done: Sequence[Stretch]) -> Price | None:
     """What a Session's ``usage`` has cost so far; None when no price is known, which does not mean that it is free."""
-    place = table.location_of(db, row) if row["tariff"] is not None else None
-    if place is None:
+    zone = _time_zone(db, row) if row["tariff"] is not None else None
+    if zone is None:
         return None
     held = _reservation(db, row)
     if row["state"] == SessionState.COMPLETED and not _is_due(db, row, held):
         return Price(excl_vat=Decimal(0), incl_vat=Decimal(0))
     try:
         tariff = Tariff.model_validate(row["tariff"])
-        return _billed(tariff, done, place["time_zone"], expired=_has_expired(row, held)).total_cost
+        return _billed(tariff, done, zone, expired=_has_expired(row, held)).total_cost
     except ValueError as problem:  # one that cannot be priced keeps its partner from none of the others
         log.error("what a Session costs cannot be told", session_id=row["session_id"], problem=repr(problem))
         return None
@@ -160,18 +158,19 @@ def _take_back(db: Connection, row: Row, remark: str, now: datetime) -> int | No
 
 
 def _record(db: Connection, row: Row, credited: int, expired: bool, now: datetime) -> CDR:
-    place = table.location_of(db, row)
-    needed = {"Location": place, "party of ours": row["cpo"], "token": row["cdr_token"]}
-    if unknown := [name for name, known in needed.items() if known is None]:
+    zone = _time_zone(db, row)
+    needed = {"Location": zone, "party of ours": row["cpo"], "token": row["cdr_token"]}
+    unknown = [name for name, known in needed.items() if known is None]
+    if zone is None or unknown:
         raise NotPossible(f"Its {' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known.")
     try:
         name = uuid5(NAMESPACE_OID, f"{row['session_id']} {credited}")
-        return _sealed(db, row, Location.model_validate(place), str(name), expired, now)
+        return _sealed(db, row, zone, str(name), expired, now)
     except ValueError as problem:
         raise NotPossible(f"It cannot be calculated: {str(problem).splitlines()[0]}.") from problem
 
 
-def _sealed(db: Connection, row: Row, location: Location, name: str, expired: bool, now: datetime) -> CDR:
+def _sealed(db: Connection, row: Row, zone: str, name: str, expired: bool, now: datetime) -> CDR:
     tariff = Tariff.model_validate(row["tariff"]) if row["tariff"] is not None else None
     done = usage(db, row, row["end_date_time"])
     told = metering.in_order(transactions.messages(db, row["id"]))
@@ -186,12 +185,12 @@ def _sealed(db: Connection, row: Row, location: Location, name: str, expired: bo
         cdr_token=CdrToken.model_validate(row["cdr_token"]),
         auth_method=AuthMethod(row["auth_method"]),
         authorization_reference=row["authorization_reference"],
-        cdr_location=_place(location, row),
+        cdr_location=_place(db, row),
         currency=tariff.currency if tariff is not None else row["currency"],
         tariffs=(tariff,) if tariff is not None else (),
         signed_data=signed_data([reading for message in told for reading in message.readings]),
         last_updated=now,
-        **vars(_billed(tariff, done, location.time_zone, expired=expired)),
+        **vars(_billed(tariff, done, zone, expired=expired)),
     )
 
 
@@ -203,16 +202,21 @@ def _billed(tariff: Tariff | None, done: Sequence[Stretch], time_zone: str, *, e
         return pricing.bill(tariff, done, "UTC", expired)
 
 
-def _place(location: Location, row: Row) -> CdrLocation:
-    """As it is called now; of an EVSE or connector that has left the Location since, only the ids are known."""
-    evse = _named(location.evses, "uid", row["evse_uid"])
-    connector = _named(evse.connectors, "id", row["connector_id"]) if evse is not None else None
-    ids = {"evse_uid": row["evse_uid"], "connector_id": row["connector_id"]}
-    return cdr_location(location, evse, connector).model_copy(update=ids)
+def _time_zone(db: Connection, row: Row) -> str | None:
+    """Of the place, as it was when the Session began there; None: it is not known where that was."""
+    if row["time_zone"] is not None:
+        return str(row["time_zone"])
+    body = table.location_of(db, row)
+    return None if body is None else str(body["time_zone"])
 
 
-def _named(ones: Sequence[Any], name: str, id_: str) -> Any:
-    return next((one for one in ones if fold(getattr(one, name)) == fold(id_)), None)
+def _place(db: Connection, row: Row) -> CdrLocation:
+    """As it was called when the Session began there; what was not kept is called what it is called now."""
+    if row["cdr_location"] is not None:
+        return CdrLocation.model_validate(row["cdr_location"])
+    body = table.location_of(db, row)
+    assert body is not None
+    return terms.called(body, row)
 
 
 def _add(

@@ -129,7 +129,7 @@ def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int
         "created_at": now,
         "last_updated": now,
     }
-    session_pk = sessions.add(db, blank | row | terms.price(db, row, row["start_date_time"]))
+    session_pk = sessions.add(db, blank | row | terms.beginning(db, row, row["start_date_time"]))
     tell(db, session_pk, rules, now)
     return session_pk
 

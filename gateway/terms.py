@@ -1,33 +1,49 @@
-"""Terms: the price of a Session, which is that of its connector when it began; no import changes it afterwards."""
+"""Terms: a Session's price and how its place is called, as both were when it began there; no import changes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from gateway.domain.addressing import same_spot
-from gateway.store import tariffs
+from gateway.store import tariffs, topology
 from gateway.store.prepared import Row
+from ocpi.cdrs import CdrLocation, cdr_location
+from ocpi.locations import Location
 from ocpi.sessions import NOT_AVAILABLE
 from ocpi.types import fold
+
+log = structlog.get_logger(__name__)
+
+#: Of a Session, in OCPI's words.
+_PLACE = ("location", "evse_uid", "connector_id")
+
+
+def beginning(db: Connection, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The columns of a Session that begins."""
+    body = _body(db, row)
+    return _kept(body, row) | _price(db, body, row, at)
 
 
 def price(db: Connection, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The columns of the tariff in force at a moment where a Session is; none: no price is known."""
-    if row.get("cpo") is None or row.get("location") is None:
-        return {}
-    found = tariffs.in_force(db, row["cpo"], row["location"], row["evse_uid"], row["connector_id"], at)
-    return {} if found is None else {"tariff": found, "currency": found["currency"]}
+    return _price(db, _body(db, row), row, at)
 
 
 def there(db: Connection, known: Row, where: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """``where`` a Session turns out to be from a moment on (``sessions.whereabouts``), and what it costs there."""
+    """``where`` a Session turns out to be from a moment on (``sessions.whereabouts``), and its terms there."""
     here, there_ = ((row["station_evse"], row["station_connector"]) for row in (known, where))
     if where["location"] is None and same_spot(here, there_):  # its binding is gone, and it is where it was
         return {name: value for name, value in where.items() if name not in _PLACE}
     stays = known["tariff"] is not None and _is_within(known, where)
-    return where | ({} if stays else _instead(known, price(db, {**known, **where}, at)))
+    moved = any(known[name] != where[name] for name in _PLACE)
+    if stays and not moved:
+        return where
+    body = _body(db, where)
+    price_ = {} if stays else _instead(known, _price(db, body, {**known, **where}, at))
+    return where | price_ | (_kept(body, where) if moved else {})
 
 
 def of_earlier(db: Connection, known: Row, at: datetime) -> dict[str, Any]:
@@ -36,8 +52,42 @@ def of_earlier(db: Connection, known: Row, at: datetime) -> dict[str, Any]:
     return {} if promised else _instead(known, price(db, known, at))
 
 
-#: Of a Session: in OCPI's words, and in the station's.
-_PLACE = ("location", "evse_uid", "connector_id")
+def called(location: Mapping[str, Any], row: Mapping[str, Any]) -> CdrLocation:
+    """An OCPI Location as a CDR has it; of an EVSE or connector that is not in it, only the ids are known."""
+    evse = _named(location.get("evses") or [], "uid", row["evse_uid"])
+    connector = _named(evse[0]["connectors"], "id", row["connector_id"]) if evse else []
+    alone = [one | {"connectors": connector or one["connectors"]} for one in evse]
+    place = Location.model_validate({**location, "evses": alone})
+    told = cdr_location(place, place.evses[0] if evse else None, place.evses[0].connectors[0] if connector else None)
+    return told.model_copy(update={"evse_uid": row["evse_uid"], "connector_id": row["connector_id"]})
+
+
+def _body(db: Connection, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The OCPI Location where a Session is."""
+    return None if row.get("location") is None else topology.body(db, row["location"])
+
+
+def _price(db: Connection, body: Mapping[str, Any] | None, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    if row.get("cpo") is None or body is None:
+        return {}
+    found = tariffs.in_force(db, row["cpo"], body, row["evse_uid"], row["connector_id"], at)
+    return {} if found is None else {"tariff": found, "currency": found["currency"]}
+
+
+def _kept(body: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of how a place is called."""
+    if body is None:
+        return {"cdr_location": None, "time_zone": None}
+    try:
+        return {"cdr_location": called(body, row).wire(), "time_zone": body["time_zone"]}
+    except ValueError as problem:  # imported by an older release: no charge waits for it, and its CDR will say so
+        log.error("a place cannot be told", location=body.get("id"), problem=repr(problem))
+        return {"cdr_location": None, "time_zone": body.get("time_zone")}
+
+
+def _named(ones: Sequence[Any], name: str, id_: str) -> list[Any]:
+    """The one of that id, if there is one."""
+    return [one for one in ones if fold(one[name]) == fold(id_)][:1]
 
 
 def _is_within(known: Row, where: Mapping[str, Any]) -> bool:

@@ -590,6 +590,9 @@ class Session(SQLModel, table=True):
     location: int | None = _ref("location.id", optional=True)
     evse_uid: str = Field(default="#NA", max_length=36)
     connector_id: str = Field(default="#NA", max_length=36)
+    #: How that place was called when the Session began there (OCPI CdrLocation), and the Location's time zone.
+    cdr_location: dict[str, Any] | None = _json(optional=True)
+    time_zone: str | None = Field(default=None, max_length=255)
     #: The START_SESSION (or RESERVE_NOW) behind it (no foreign key: commands refer to sessions too).
     command: int | None = Field(default=None, sa_column=Column(_BIG, nullable=True, index=True))
     reservation: int | None = _ref("reservation.id", optional=True, index=True)

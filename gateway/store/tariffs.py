@@ -1,6 +1,6 @@
 """Tariffs: every query about what our parties ask for, and where."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from ocpi.types import fold
 _FIND = Prepared(
     select(tariff.c.body).where(tariff.c.cpo == bindparam("cpo_"), tariff.c.tariff_key == bindparam("tariff_key_"))
 )
-_LOCATION = Prepared(select(location.c.body).where(location.c.id == bindparam("id_")))
 
 
 def put(db: Connection, cpo_id: int, one: Tariff) -> None:
@@ -58,13 +57,13 @@ def page(db: Connection, cpo_ids: Collection[int], wanted: Page) -> tuple[int, S
 
 
 def in_force(
-    db: Connection, cpo_id: int, location_pk: int, evse_uid: str, connector_id: str, at: datetime
+    db: Connection, cpo_id: int, place: Mapping[str, Any], evse_uid: str, connector_id: str, at: datetime
 ) -> dict[str, Any] | None:
-    """The OCPI Tariff of a partner's session that begins ``at`` that time at this connector; None: no price is known.
+    """The OCPI Tariff of a partner's session that begins ``at`` that time at this connector of the OCPI Location.
 
+    None: no price is known.
     EVSE and connector may be ``#NA``; an id that names no Tariff of the party is no price.
     """
-    body = _LOCATION.one(db, {"id_": location_pk})["body"]
-    found = [find(db, cpo_id, one) for one in tariffs.named_at(body, evse_uid, connector_id)]
+    found = [find(db, cpo_id, one) for one in tariffs.named_at(place, evse_uid, connector_id)]
     chosen = tariffs.in_force((Tariff.model_validate(one) for one in found if one is not None), at)
     return chosen.wire() if chosen is not None else None

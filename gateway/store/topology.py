@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
@@ -37,6 +38,12 @@ def find_location(db: Connection, cpo_id: int, location_id: str) -> FoundLocatio
 def cpo_at(db: Connection, location_pk: int) -> int:
     """Our party whose Location it is."""
     return int(_CPO_AT.scalar(db, {"location": location_pk}))
+
+
+def body(db: Connection, location_pk: int) -> dict[str, Any]:
+    """The OCPI Location as imported."""
+    found: dict[str, Any] = _BODY.scalar(db, {"id_": location_pk})
+    return found
 
 
 def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
@@ -245,6 +252,7 @@ _LOCATION = Prepared(
     )
 )
 _CPO_AT = Prepared(select(location.c.cpo_id).where(location.c.id == bindparam("location")))
+_BODY = Prepared(select(location.c.body).where(location.c.id == bindparam("id_")))
 _EVSE = Prepared(
     select(evse.c.id).where(
         evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED

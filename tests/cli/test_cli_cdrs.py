@@ -87,7 +87,7 @@ def test_what_cannot_be_taken_back_is_said(operator: Operator, billed: str, cdr:
 @pytest.mark.parametrize(
     ("spoilt", "why"),
     [
-        ({"location": None}, "Its Location is not known."),
+        ({"location": None, "time_zone": None}, "Its Location is not known."),
         ({"cpo": None, "cdr_token": None}, "Its party of ours and token are not known."),
         ({"tariff": {"id": "no tariff"}}, "It cannot be calculated: "),
     ],

@@ -10,7 +10,7 @@ import pytest
 from gateway import cdrs
 from gateway.cdrs import NotPossible
 from gateway.store import cdrs as table
-from gateway.store import sessions
+from gateway.store import sessions, stations
 from ocpi.cdrs import CDR
 from ocpi.dialects import DIALECTS
 from ocpi.sessions import SESSION_ONLY
@@ -110,9 +110,8 @@ def test_rule_213_a_reservation_has_its_cost_its_time_and_its_beginning(there: D
 
 @pytest.mark.parametrize("version", DIALECTS)
 def test_rule_214_a_reservation_of_no_evse_has_ids_that_are_not_available(there: Driver, version: str) -> None:
+    there.indoors.run(stations.change, there.station, abilities={"ReserveConnectorZeroSupported": "true"})
     there.reserves(evse_uid=None)
-    [row] = there.indoors.rows("session")
-    there.indoors.run(sessions.change, row["id"], there.indoors.now, evse_uid="#NA", connector_id="#NA")
     there.does_not_come()
     place = told(there, version)["cdr_location"]
     assert [place[name] for name in ("evse_uid", "evse_id", "connector_id")] == ["#NA"] * 3

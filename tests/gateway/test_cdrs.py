@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from gateway import cdrs, charging, reservations, reserving
@@ -308,17 +309,53 @@ def test_a_start_that_became_no_charge_does_not_keep_its_reservation_from_expiri
 # Where it was
 
 
-def test_a_place_that_was_imported_anew_is_called_what_it_is_called_at_the_end(indoors: Indoors) -> None:
-    there = driver(indoors, ENERGY)
+def _moves_to_zwolle(there: Driver) -> None:
+    """An import: another town, another connector, another zone, and E1 is gone."""
+    moved = location_body(there.location, (Spot(there.station, uid="E2"),))
+    moved |= {"city": "Zwolle", "time_zone": "America/New_York"}
+    moved["evses"][0]["connectors"][0]["standard"] = "CHADEMO"
+    there.indoors.run(topology.put_location, there.indoors.cpo.id, Location.model_validate(moved), moved)
+
+
+def test_a_place_that_was_imported_anew_is_called_what_it_was_called_at_the_start(anywhere: Indoors) -> None:
+    there = driver(anywhere, element(("FLAT", 1), start_time="13:00", end_time="14:00"))  # it is 13:00 there
     there.asks_to_start()
     transaction = there.begins()
-    moved = location_body(there.location, (Spot(there.station, uid="E2"),)) | {"city": "Zwolle"}
-    indoors.run(topology.put_location, indoors.cpo.id, Location.model_validate(moved), moved)
-    indoors.pass_(hours=1)
+    _moves_to_zwolle(there)
+    anywhere.pass_(hours=1)
     there.ends(transaction, 10_000)
     [body] = there.cdrs()
     place = body["cdr_location"]
-    assert only(place, "city", "evse_uid", "evse_id", "connector_id") == {
+    assert only(place, "city", "evse_uid", "connector_id", "connector_standard") == {
+        "city": "Utrecht",
+        "evse_uid": "E1",
+        "connector_id": "1",
+        "connector_standard": "IEC_62196_T2",
+    }
+    assert body["total_cost"] == euros(1)
+    _, [told] = anywhere.run(views, there.partner.id, None, anywhere.cpo.id, Page(None, None, 0, 10))
+    assert told.total_cost.wire() == euros(1)
+
+
+def test_a_reservation_that_nobody_came_for_is_where_it_was_made(indoors: Indoors) -> None:
+    there = driver(indoors, EXPIRED)
+    there.reserves(minutes=60)
+    _moves_to_zwolle(there)
+    there.does_not_come()
+    assert only(there.cdrs()[0]["cdr_location"], "city", "evse_uid") == {"city": "Utrecht", "evse_uid": "E1"}
+
+
+def test_a_place_that_was_not_kept_is_called_what_it_is_called_at_the_end(indoors: Indoors) -> None:
+    """A charge that began before places were kept."""
+    there = driver(indoors, ENERGY)
+    there.asks_to_start()
+    transaction = there.begins()
+    _moves_to_zwolle(there)
+    with indoors.db() as db:
+        db.execute(update(rows.session).values(cdr_location=None, time_zone=None))
+    there.ends(transaction, 10_000)
+    [body] = there.cdrs()
+    assert only(body["cdr_location"], "city", "evse_uid", "evse_id", "connector_id") == {
         "city": "Zwolle",
         "evse_uid": "E1",
         "evse_id": "#NA",
@@ -353,7 +390,8 @@ def test_of_a_place_that_nobody_knows_there_is_no_cdr(indoors: Indoors) -> None:
 def _forget_place(indoors: Indoors, session: int) -> None:
     with indoors.db() as db:
         db.execute(rows.cdr.delete())
-    indoors.run(sessions.change, session, indoors.now, location=None, evse_uid="#NA", connector_id="#NA")
+    nowhere = {"location": None, "cdr_location": None, "time_zone": None, "evse_uid": "#NA", "connector_id": "#NA"}
+    indoors.run(sessions.change, session, indoors.now, **nowhere)
 
 
 # Taken back

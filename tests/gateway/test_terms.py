@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway import charging
-from gateway.store import bindings, stations, tariffs, topology
+from gateway.store import bindings, rows, stations, tariffs, topology
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
 from ocpp_bridge.events import Phase, Reading, TransactionChanged
@@ -220,3 +221,24 @@ def test_a_connector_that_is_told_after_its_evse_costs_what_that_one_costs(indoo
     there.tells(Phase.ENDED, "TX", [(indoors.now, 10_000)], seq=2, connector=None)
     assert billed(there) == [("E1", ["FAST"], 7.5)]
     assert there.cdrs()[0]["cdr_location"]["connector_id"] == "2"
+
+
+def test_a_place_that_cannot_be_told_any_more_keeps_nobody_from_charging(indoors: Indoors) -> None:
+    there = driver(indoors, ENERGY)
+    unreadable = indoors.rows("location")[0]["body"] | {"city": "x" * 46}
+    indoors.run(lambda db: db.execute(update(rows.location).values(body=unreadable)))
+    there.asks_to_start()
+    there.charges()
+    [session] = indoors.rows("session")
+    assert (session["state"], session["cdr_location"], there.cdrs()) == ("COMPLETED", None, [])
+
+
+def test_what_becomes_one_evse_of_many_is_called_what_that_one_is_called(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW)
+    held = there.reserves(evse_uid=None)
+    [session] = indoors.rows("session")
+    assert (session["cdr_location"]["evse_uid"], session["time_zone"]) == ("#NA", "Europe/Amsterdam")
+    imports(there, {"E1": [], "E2": []}, city="Zwolle")
+    charges_at(there, 2, reservation=held["number"])
+    place = there.cdrs()[0]["cdr_location"]
+    assert (place["evse_uid"], place["connector_id"], place["city"]) == ("E2", "1", "Zwolle")

@@ -179,10 +179,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("token_key", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("group_key", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("pending_until", Utc(), nullable=True))
-        batch_op.add_column(sa.Column("tariff", sa.JSON(), nullable=True))
+        for name in ("tariff", "cdr_location", "tally"):
+            batch_op.add_column(sa.Column(name, sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("time_zone", sa.String(length=255), nullable=True))
         batch_op.add_column(sa.Column("closes_at", Utc(), nullable=True))
         batch_op.add_column(sa.Column("doubted", sa.Boolean(), nullable=False, server_default=sa.false()))
-        batch_op.add_column(sa.Column("tally", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("kwh", Exact(), nullable=False, server_default="0"))
         batch_op.alter_column("transaction_id", existing_type=sa.VARCHAR(length=255), nullable=True)
         batch_op.create_index(batch_op.f("ix_session_reservation"), ["reservation"], unique=False)
