@@ -175,6 +175,8 @@ def _sealed(db: Connection, row: Row, zone: str, name: str, expired: bool, now: 
     done = usage(db, row, row["end_date_time"])
     told = metering.in_order(transactions.messages(db, row["id"]))
     ours = table.party(db, row["cpo"])
+    if tariff is not None and pricing.misses_current(tariff, done):
+        log.warning("a tariff asks for a current that the station does not tell", session_id=row["session_id"])
     return CDR(
         country_code=ours["country_code"],
         party_id=ours["party_id"],

@@ -126,7 +126,7 @@ def stretches(messages: Sequence[Message], start: datetime, end: datetime) -> li
     times = sorted({start, end, *(one.at for one in registers), *(at for at, _ in states)})
     since = [at for at, _ in states]
     blank = [_Blank(a, b, _state_at(states, bisect_right(since, a))) for a, b in pairwise(times)]
-    return _filled(blank, registers)
+    return _with_currents(_filled(blank, registers), told, start, end)
 
 
 def periods(done: Sequence[Stretch], finished: bool) -> tuple[ChargingPeriod, ...]:
@@ -231,6 +231,22 @@ def _filled(blank: Sequence[_Blank], registers: Sequence[_Register]) -> list[Str
         Stretch(start=one.start, end=one.end, activity=_activity(one, taken), energy=taken.get(one, Decimal(0)) / _KILO)
         for one in blank
     ]
+
+
+def _with_currents(filled: Sequence[Stretch], told: Sequence[Message], start: datetime, end: datetime) -> list[Stretch]:
+    """While charging flows the current that was told last before, or else the one that was told next.
+
+    Where energy flowed there was one, whatever a reading of the moment before the first or after the last ampere says.
+    """
+    measured = [(reading.at or one.at, reading.current_a) for one in told for reading in one.readings]
+    known = sorted((min(max(at, start), end), amps) for at, amps in measured if amps is not None)
+    times = [at for at, _ in known]
+
+    def at(moment: datetime) -> Decimal | None:
+        after = bisect_right(times, moment)
+        return next((amps for _, amps in known[max(after - 1, 0) : after + 1] if amps > 0), None)
+
+    return [replace(one, current=at(one.start)) if one.activity is Activity.CHARGING else one for one in filled]
 
 
 def _activity(one: _Blank, taken: dict[_Blank, Decimal]) -> Activity:

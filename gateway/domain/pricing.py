@@ -25,7 +25,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.domain.cutting import Part, parts
-from gateway.domain.restrictions import asks_the_clock
+from gateway.domain.restrictions import asks_the_clock, asks_the_current
 from gateway.domain.usage import Activity, Stretch
 from ocpi.sessions import CdrDimension, CdrDimensionType, ChargingPeriod, Price
 from ocpi.tariffs import PriceComponent, ReservationRestrictionType, Tariff, TariffElement
@@ -74,6 +74,12 @@ def bill(tariff: Tariff | None, stretches: Sequence[Stretch], time_zone: str, ex
     charge = list(parts(_for_charges(elements), used, zone))
     told = _bill(reservation, charge, tariff.id if tariff else None)
     return replace(told, total_cost=_limited(told.total_cost, tariff, bool(charge))) if tariff else told
+
+
+def misses_current(tariff: Tariff, stretches: Iterable[Stretch]) -> bool:
+    """Some of its prices depend on a current that is not known, and were not asked."""
+    asked = any(each.restrictions and asks_the_current(each.restrictions) for each in tariff.elements)
+    return asked and any(each.activity is Activity.CHARGING and each.current is None for each in stretches)
 
 
 def _zone(elements: Iterable[TariffElement], time_zone: str) -> tzinfo:

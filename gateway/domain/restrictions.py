@@ -114,6 +114,10 @@ def asks_the_clock(restrictions: TariffRestrictions) -> bool:
     )
 
 
+def asks_the_current(restrictions: TariffRestrictions) -> bool:
+    return restrictions.min_current is not None or restrictions.max_current is not None
+
+
 def _clock_moments(
     restrictions: Iterable[TariffRestrictions], start: datetime, end: datetime, zone: tzinfo
 ) -> Iterator[datetime]:

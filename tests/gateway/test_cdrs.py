@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from gateway import cdrs, charging, reservations, reserving
 from gateway.cdrs import NotPossible
@@ -105,6 +106,39 @@ def test_an_import_changes_no_price_of_a_session_that_runs(indoors: Indoors) -> 
     indoors.pass_(hours=1)
     there.ends(transaction, 10_000)
     assert there.cdrs()[0]["total_cost"] == euros(2.5)
+
+
+SLOW, FAST = element(("ENERGY", 0.2), max_current=32), element(("ENERGY", 0.5), min_current=32)
+
+
+def _an_hour_at(there: Driver, amps: int | None) -> None:
+    transaction = there.begins()
+    for quarter in range(5):
+        current = None if amps is None else Decimal(amps)
+        measured = Reading(at=there.indoors.now, register_wh=Decimal(1000 * quarter), current_a=current)
+        phase = Phase.ENDED if quarter == 4 else Phase.UPDATED
+        there.tells(phase, transaction, [(there.indoors.now, 0)], readings=(measured,))
+        there.indoors.pass_(minutes=15)
+
+
+@pytest.mark.parametrize(("amps", "cost"), [(16, 0.8), (32, 2.0)])
+def test_the_current_that_a_station_tells_chooses_the_price(indoors: Indoors, amps: int, cost: float) -> None:
+    there = driver(indoors, SLOW, FAST)
+    there.asks_to_start()
+    with capture_logs() as logged:
+        _an_hour_at(there, amps)
+    assert (there.cdrs()[0]["total_energy"], there.cdrs()[0]["total_cost"], logged) == (4.0, euros(cost), [])
+
+
+def test_a_price_by_a_current_that_nobody_tells_is_logged_once(indoors: Indoors) -> None:
+    there = driver(indoors, SLOW, FAST)
+    there.asks_to_start()
+    with capture_logs() as logged:
+        _an_hour_at(there, None)
+        indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+    assert there.cdrs()[0]["total_cost"]["excl_vat"] == 0
+    [session] = indoors.rows("session")
+    assert [(one["log_level"], one["session_id"]) for one in logged] == [("warning", session["session_id"])]
 
 
 def test_a_charge_of_somebody_whom_no_partner_sent_has_none(indoors: Indoors) -> None:

@@ -24,6 +24,7 @@ def told(minutes: float, wh: object = None, phase: Phase = Phase.UPDATED, **more
     interval = more.pop("interval", None)
     reading = Reading(
         at=more.pop("measured", at(minutes)),
+        current_a=None if (amps := more.pop("amps", None)) is None else Decimal(amps),
         register_wh=None if wh is None else Decimal(str(wh)),
         interval_wh=None if interval is None else Decimal(str(interval)),
     )
@@ -143,6 +144,27 @@ def test_stretches_fill_the_time_and_their_energy_is_all_of_it_in_any_order(raw,
 def test_readings_that_jump_back_and_forth_are_measured_once_each() -> None:
     messages = [told(0, 0)] + [told(10 * (n % 2) + 1, n) for n in range(1, 4001)]
     assert sum(kwh for _, _, kwh in done(messages, 60)) == energy(messages) == 4
+
+
+@pytest.mark.parametrize(
+    ("amps", "flowed"),
+    [
+        ((16, 32, 32), (16, 32)),
+        ((None, 16, None), (16, 16)),
+        ((None, None, None), (None, None)),
+        ((0, 16, 0), (16, 16)),  # before and after energy flowed there was none
+        ((16, 0, 0), (16, None)),  # energy flowed, whatever was told
+        ((-5, None, 8), (8, 8)),
+    ],
+)
+def test_the_current_of_a_stretch_is_the_last_one_told_before_it_or_else_the_next(amps, flowed) -> None:
+    messages = [told(30 * n, 1000 * n, amps=one) for n, one in enumerate(amps)]
+    assert [one.current for one in stretches(messages, START, at(60))] == list(flowed)
+
+
+def test_a_current_is_told_of_no_stretch_without_charging() -> None:
+    messages = [told(0, 0, amps=16), told(30, 3000, amps=16), told(60, 3000, amps=16)]
+    assert [one.current for one in stretches(messages, START, at(60))] == [16, None]
 
 
 # What a driver sees of it
