@@ -224,7 +224,7 @@ def _place(db: Connection, row: Row) -> CdrLocation:
 def _add(
     db: Connection, record: CDR, session_pk: int, whose: Row, now: datetime, credits: int | None = None
 ) -> int | None:
-    """Seal it and owe it to the partner; None when it is there already."""
+    """Seal it and owe it to the partner, with those that have to be told before it; None when it is there already."""
     row = {name: whose[name] for name in ("cpo", "partner", "from_country", "from_party")} | {
         "cdr_id": record.id,
         "session": session_pk,
@@ -235,6 +235,8 @@ def _add(
     }
     made = table.add(db, row)
     if made is not None:
+        for earlier in table.before(db, made):
+            pushes.owe_untold(db, row["partner"], ModuleID.CDRS, earlier, now)
         pushes.owe(db, row["partner"], ModuleID.CDRS, made, now)
     return made
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import binding, cdr, command, cpo, evse, location, session
@@ -33,6 +33,11 @@ def named(db: Connection, cdr_id: str) -> Sequence[Row]:
 def of_session(db: Connection, session_pk: int) -> Sequence[Row]:
     """A Session's CDRs, but for Credit CDRs, oldest first; ``credited_by`` is None for the one that stands."""
     return _OF_SESSION.all(db, {"session_": session_pk})
+
+
+def before(db: Connection, cdr_pk: int) -> Sequence[int]:
+    """The keys of all earlier CDRs of its Session, Credit CDRs too."""
+    return _BEFORE.scalars(db, {"id_": cdr_pk})
 
 
 def of_reservation(db: Connection, reservation_id: int) -> Sequence[Row]:
@@ -104,4 +109,11 @@ _LISTED = (
 )
 _OF_SESSION = Prepared(
     _LISTED.where(cdr.c.session == bindparam("session_"), cdr.c.credits.is_(None)).order_by(cdr.c.id)
+)
+_this = cdr.alias("this")
+_BEFORE = Prepared(
+    select(cdr.c.id)
+    .join(_this, and_(_this.c.session == cdr.c.session, _this.c.id > cdr.c.id))
+    .where(_this.c.id == bindparam("id_"))
+    .order_by(cdr.c.id)
 )

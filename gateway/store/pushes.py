@@ -93,6 +93,12 @@ def announce(db: Connection, locations: Collection[int], now: datetime) -> None:
         db.execute(_announce(db.dialect.name), {"locations": list(locations), "now": now})
 
 
+def owe_untold(db: Connection, partner_id: int, module: str, object_: int, now: datetime) -> None:
+    """``owe`` what the partner is not known to have."""
+    if not _IS_TOLD.scalars(db, {"module_": module, "object_": object_}):
+        owe(db, partner_id, module, object_, now)
+
+
 def partners_due(db: Connection, now: datetime) -> list[int]:
     """Those that something is to be told."""
     return _PARTNERS_DUE.scalars(db, {"now": now})
@@ -203,17 +209,33 @@ def _announce(dialect: str) -> Executable:
     return statement.on_conflict_do_update(index_elements=["module", "object", "partner"], set_=again)
 
 
+_IS_TOLD = Prepared(
+    select(push.c.id).where(
+        push.c.module == bindparam("module_"), push.c.object == bindparam("object_"), push.c.told.is_not(None)
+    )
+)
 _FREE = and_(push.c.due_at <= bindparam("now"), or_(push.c.held_until.is_(None), push.c.held_until <= bindparam("now")))
+# A Session's CDRs are told in the order in which they were made, or a charge would be billed twice for a while.
+_this, _earlier, _untold = cdr.alias("this"), cdr.alias("earlier"), push.alias("untold")
+_ITS_TURN = or_(
+    push.c.module != ModuleID.CDRS,
+    ~(
+        select(_untold.c.id)
+        .join(_earlier, _earlier.c.id == _untold.c.object)
+        .join(_this, and_(_this.c.session == _earlier.c.session, _this.c.id > _earlier.c.id))
+        .where(_this.c.id == push.c.object, _untold.c.module == ModuleID.CDRS, _untold.c.told.is_(None))
+    ).exists(),
+)
 _PARTNERS_DUE = Prepared(
     select(push.c.partner)
     .distinct()
     .join(partner, partner.c.id == push.c.partner)
-    .where(_FREE, partner.c.state == PartnerState.ACTIVE)
+    .where(_FREE, _ITS_TURN, partner.c.state == PartnerState.ACTIVE)
 )
 _RIPE = Prepared(
     select(push.c.id)
     .join(partner, partner.c.id == push.c.partner)
-    .where(_FREE, push.c.partner == bindparam("partner_"), partner.c.state == PartnerState.ACTIVE)
+    .where(_FREE, _ITS_TURN, push.c.partner == bindparam("partner_"), partner.c.state == PartnerState.ACTIVE)
     # A Session waits for no Location: those are many at once, and said again when they change again.
     .order_by(push.c.module == ModuleID.LOCATIONS, push.c.due_at)
     .limit(bindparam("most"))
@@ -222,7 +244,7 @@ _RIPE = Prepared(
 _CERTAIN = or_(push.c.held_until.is_(None), push.c.module == ModuleID.CDRS)
 _HOLD = Prepared(
     update(push)
-    .where(among(push.c.id, "ids"), _FREE)
+    .where(among(push.c.id, "ids"), _FREE, _ITS_TURN)
     .values(held_until=bindparam("until"), told=case((_CERTAIN, push.c.told), else_=null()))
     .returning(push.c.id)
 )

@@ -16,7 +16,7 @@ from gateway.cdrs import NotPossible
 from gateway.domain.lifecycle import SessionState
 from gateway.sessions import views
 from gateway.store import cdrs as table
-from gateway.store import commands, rows, sessions, topology
+from gateway.store import commands, pushes, rows, sessions, topology
 from ocpi.cdrs import CDR
 from ocpi.locations import Location
 from ocpi.paging import Page
@@ -495,6 +495,24 @@ def test_a_partner_that_takes_cdrs_is_owed_each_of_them(indoors: Indoors) -> Non
     assert [(row["partner"], row["object"]) for row in owed] == [
         (there.partner.id, row["id"]) for row in indoors.rows("cdr")
     ]
+
+
+def test_the_cdrs_of_a_session_are_told_one_after_the_other(anywhere: Indoors) -> None:
+    there = driver(anywhere, ENERGY)
+    endpoint = {"identifier": "cdrs", "role": "RECEIVER", "url": "https://emsp.example/cdrs"}
+    with anywhere.db() as db:
+        db.execute(rows.partner_endpoint.insert().values(partner=there.partner.id, **endpoint))
+    there.asks_to_start()
+    there.charges()
+    first = anywhere.rows("cdr")[0]["id"]
+    credit = anywhere.run(cdrs.credit, first, "Wrong.", anywhere.now)
+    new = anywhere.run(cdrs.replace, first, anywhere.now)
+    for cdr in (first, credit, new):
+        [due] = anywhere.run(pushes.take_due, there.partner.id, anywhere.now, timedelta(seconds=6), 16)
+        assert due.object == cdr
+        assert anywhere.run(pushes.take_due, there.partner.id, anywhere.now, timedelta(seconds=6), 16) == []
+        anywhere.run(pushes.record, due, pushes.Attempt(told={"id": str(cdr)}), anywhere.now)
+    assert anywhere.run(pushes.partners_due, anywhere.now) == []
 
 
 def test_a_cdr_is_seen_by_its_partner_and_by_its_party_alone(indoors: Indoors, anywhere: Indoors) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from gateway import cdrs
 from gateway.domain.lifecycle import PartnerState
 from gateway.house import utc_now
 from gateway.office import Office
@@ -201,6 +202,70 @@ async def test_a_cdr_without_a_place_is_taken_all_the_same(house: House) -> None
         await house.deliver()
         [row] = [each for each in one.pushes if each["module"] == "cdrs"]
         assert (row["kept_at"], row["due_at"], row["told"] is not None) == (None, None, True)
+
+
+def told(one: Partner) -> list[tuple[str, bool]]:
+    """(id without -C, whether it is a Credit CDR) of the CDRs that the partner has taken, in its order."""
+    return [(cdr["id"].removesuffix("-C"), cdr.get("credit", False)) for cdr in one.emsp.cdrs]
+
+
+def cdr_id(house: House, key: int) -> str:
+    [row] = house.indoors.rows("cdr", id=key)
+    return str(row["cdr_id"])
+
+
+async def test_no_credit_reaches_a_partner_before_what_it_takes_back(house: House) -> None:
+    async with house.partner() as one:
+        one.driver.asks_to_start()
+        one.driver.charges()
+        one.emsp.fail_next(2, 500, 3000)  # the Session, and the CDR, which is left to the partner's pull
+        await house.deliver()
+        assert told(one) == []
+        [row] = house.indoors.rows("cdr")
+        house.indoors.run(cdrs.credit, row["id"], "Wrong.", utc_now())
+        await house.deliver()
+        assert told(one) == [(row["cdr_id"], False), (row["cdr_id"], True)]
+
+
+async def credited(house: House, one: Partner) -> dict[str, Any]:
+    """A CDR that the partner has taken, and that is taken back now."""
+    one.driver.asks_to_start()
+    one.driver.charges()
+    await house.deliver()
+    [row] = house.indoors.rows("cdr")
+    house.indoors.run(cdrs.credit, row["id"], "Wrong.", utc_now())
+    return row
+
+
+async def test_a_new_cdr_waits_until_the_one_before_it_is_taken_back(house: House) -> None:
+    async with house.partner() as one:
+        row = await credited(house, one)
+        new = house.indoors.run(cdrs.replace, row["id"], utc_now())
+        one.emsp.fail_next(1)
+        await house.deliver()
+        assert told(one) == [(row["cdr_id"], False)]
+        assert house.indoors.run(pushes.partners_due, utc_now()) == []
+        another = one.another_driver()
+        another.asks_to_start()
+        another.charges()
+        await house.deliver()
+        assert len(told(one)) == 2, "it keeps no other Session's back"
+        one.is_due()
+        await house.deliver()
+        assert told(one)[2:] == [(row["cdr_id"], True), (cdr_id(house, new), False)]
+
+
+async def test_what_was_not_told_of_a_session_is_told_before_what_comes_after_it(house: House) -> None:
+    """A partner that took no CDRs for a while."""
+    async with house.partner() as one:
+        row = await credited(house, one)
+        url = one.emsp.endpoint("cdrs")
+        house.indoors.run(endpoints.remove, one.emsp.partner_id, ModuleID.CDRS, "RECEIVER")
+        await house.deliver()
+        house.indoors.run(endpoints.put, one.emsp.partner_id, ModuleID.CDRS, "RECEIVER", url)
+        new = house.indoors.run(cdrs.replace, row["id"], utc_now())
+        await house.deliver()
+        assert told(one)[1:] == [(row["cdr_id"], True), (cdr_id(house, new), False)]
 
 
 async def test_urls_have_one_slash_between_their_parts_and_a_cdrs_endpoint_is_called_as_it_stands(house: House) -> None:

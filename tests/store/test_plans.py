@@ -9,6 +9,7 @@ import pytest
 from gateway.store import (
     asked_again,
     callbacks,
+    cdrs,
     client_infos,
     commands,
     errands,
@@ -43,6 +44,7 @@ QUERIES = {
     "answered_at": (commands.answered_at, ("CS",)),
     "open_for_reservation": (commands.open_for_reservation, (1, "RESERVE_NOW")),
     "obsolete": (errands.obsolete, (1, START)),
+    "cpo_cancels": (errands.cpo_cancels, (1,)),
     "take_due": (callbacks.take_due, (None, START, SOON)),
     "take_due of some": (callbacks.take_due, ([1], START, SOON)),
     "of_commands": (callbacks.of_commands, ([1],)),
@@ -75,6 +77,7 @@ QUERIES = {
     "facts_at": (evses.facts_at, ("CS",)),
     "ways_at": (evses.ways_at, ("CS",)),
     "fading": (evses.fading, (START,)),
+    "before": (cdrs.before, (1,)),
     "partners_due": (pushes.partners_due, (START,)),
     "take_due of a partner": (pushes.take_due, (1, START, SOON, 16)),
     "owe a push": (pushes.owe, (1, "sessions", 1, START)),
