@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -49,16 +50,52 @@ def taken(db: Connection, station: str, command_id: int, order: RequestStart, no
     Two eMSPs may name one card: the station would let both use the reservation, but it is one's (P4).
     """
     group = order.group.value if order.group is not None else None
-    there = [held for held in reservations.held_at(db, station, now) if _is_there(held, order)]
+    held = reservations.held_at(db, station, now)
+    there = [one for one in held if _is_there(one, order)]
     asking = commands.by_id(db, command_id)
     open_to = (None, owner(asking) if asking is not None else None)
-    mine = any(_as_kept(held).is_for(order.id_token.value, group) and _whose(held) in open_to for held in there)
-    if not mine and not all(_is_in_doubt(db, held) for held in there):
-        return "The EVSE is reserved for somebody else."
+    mine = [one["id"] for one in held if _whose(one) in open_to and _as_kept(one).is_for(order.id_token.value, group)]
+    if not any(one["id"] in mine for one in there):
+        if not all(_is_in_doubt(db, one) for one in there):
+            return "The EVSE is reserved for somebody else."
+        if _is_needed(db, station, held, mine, order, now):
+            return "Every EVSE that is free is reserved for somebody else."
     for begun in transactions.pending(db, station, now):
         if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
             return "Somebody else is about to charge at the EVSE."
     return ""
+
+
+def _is_needed(
+    db: Connection, station: str, held: Sequence[Row], mine: Collection[int], order: RequestStart, now: datetime
+) -> bool:
+    """Reservations of no certain EVSE need this one, whatever becomes of what is not certain."""
+    number = _number(order.evse, order.connector)
+    if number is None or all(_place(one) is not None for one in held):
+        return False
+    certain = [one for one in held if not _is_in_doubt(db, one)]
+    spots = _spots(db, station)
+    if len([one for one in certain if one["id"] in mine]) < len(mine) or _has_more(db, station, spots):
+        return False
+    # What is not open to this start is for another token, though the station may see the same card (P4).
+    kept = [_as_kept(one) if one["id"] in mine else replace(_as_kept(one), token="", group=None) for one in certain]
+    group = order.group.value if order.group is not None else None
+    said = check(kept, spots, number, None, order.id_token.value, group, now)
+    return said not in {CheckStatus.NOT_RESERVED, CheckStatus.RESERVED_FOR_TOKEN}
+
+
+def _has_more(db: Connection, station: str, spots: Sequence[Spot]) -> bool:
+    """The station has EVSEs that are bound to none of ours, where its reservations may find room."""
+    bound = {spot.number for spot in spots}
+    told = {one["evse"] or one["connector"] for one in stations.statuses(db, station) if one["status"] in _FREE}
+    subprotocol, abilities = stations.abilities(db, [station]).get(station, (None, None))
+    dialect = DIALECTS.get(subprotocol or "")
+    count = dialect.connectors(abilities or {}) if dialect is not None else None
+    return bool(told - {0} - bound) or (count or 0) > len(bound)
+
+
+#: In a station's words.
+_FREE = {"Available", "Reserved"}
 
 
 def _whose(held: Row) -> tuple[int, str] | None:

@@ -6,16 +6,19 @@ import pytest
 
 from gateway import errands, holding, reservations, reserving, stations
 from gateway.domain.ledger import CheckStatus
+from gateway.house import utc_now
 from gateway.reserving import Impossible, Wanted
 from gateway.store import commands, topology
 from gateway.store import stations as hardware
+from ocpi.headers import Party
 from ocpi.locations import Location
 from ocpi.tokens import TokenType
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.events import Booted, StatusChanged
 from ocpp_bridge.orders import AskBoot, CancelReservation, Configure, IdToken, RequestStart, ReserveNow
 from tests.support.gateway import Spot, location_body
-from tests.support.indoors import ACCEPTED, OCCUPIED, REJECTED, Indoors
+from tests.support.indoors import ACCEPTED, OCCUPIED, REJECTED, Indoors, token_body
+from workers.desk import _claim_one
 
 NOT_SENT = Answer(ending=Ending.NOT_SENT, detail="It is offline.")
 SECURITY = Answer(ending=Ending.CALL_ERROR, status="SecurityError")
@@ -311,6 +314,84 @@ def test_a_start_is_certain_to_be_refused_only_at_an_evse_that_is_anothers(indoo
     assert indoors.run(holding.taken, station, FIRST, start_for("X"), row["expiry_date"]) == ""
     indoors.cancel(partner)  # on its way: nobody knows any more
     assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) == ""
+
+
+NEEDED = "Every EVSE that is free is reserved for somebody else."
+
+
+@pytest.fixture
+def two(indoors: Indoors) -> tuple[str, str]:
+    """(a Location of two EVSEs, their 2.x station), any one of which the CPO has reserved."""
+    station = indoors.station("ocpp2.0.1")
+    location = indoors.location(Spot(station, evse=1, uid="E1"), Spot(station, evse=2, uid="E2"))
+    makes(indoors, wants(indoors, location))
+    indoors.next(station)
+    return location, station
+
+
+def at_evse(indoors: Indoors, station: str, number: int, token: str = "X") -> str:
+    order = RequestStart(id_token=IdToken(value=token), remote_start_id=1, evse=number)
+    return indoors.run(holding.taken, station, FIRST, order, indoors.now)
+
+
+def test_a_start_at_the_last_evse_that_a_reservation_of_any_needs_is_certain_to_be_refused(
+    indoors: Indoors, two: tuple[str, str]
+) -> None:
+    _, station = two
+    assert at_evse(indoors, station, 1) == ""
+    tell(indoors, station, "Occupied", evse=2)
+    assert at_evse(indoors, station, 1) == NEEDED
+    assert at_evse(indoors, station, 2) == ""  # it is not free: the station may still know better
+    assert at_evse(indoors, station, 1, indoors.reservation()["id_token"].lower()) == ""
+    indoors.now += timedelta(hours=1)
+    assert at_evse(indoors, station, 1) == ""
+
+
+def test_a_start_is_not_sent_where_a_reservation_of_the_whole_station_needs_its_only_evse(indoors: Indoors) -> None:
+    indoors.now = utc_now()  # a node's desk has a clock of its own
+    location, station = indoors.one_evse("ocpp2.0.1")
+    makes(indoors, wants(indoors, location))
+    indoors.next(station)
+    indoors.start(indoors.partner(), location)
+    found, rings = indoors.run(_claim_one, station, indoors.rules)
+    assert found is None
+    indoors.conclude(*rings.conclude)
+    assert indoors.told() == ["EVSE_OCCUPIED"]
+
+
+def test_no_start_is_refused_for_what_is_not_certain(indoors: Indoors, two: tuple[str, str]) -> None:
+    _, station = two
+    tell(indoors, station, "Occupied", evse=2)
+    assert at_evse(indoors, station, 1) == NEEDED
+    tell(indoors, station, "Available", evse=3)  # which no Location has, and a driver may use
+    assert at_evse(indoors, station, 1) == ""
+    tell(indoors, station, "Faulted", evse=3)
+    assert at_evse(indoors, station, 1) == NEEDED
+    cpo_cancels(indoors)  # on its way: nobody knows any more
+    assert at_evse(indoors, station, 1) == ""
+
+
+def test_an_old_station_of_which_not_every_connector_is_known_decides_itself(indoors: Indoors) -> None:
+    location, station = indoors.one_evse()
+    makes(indoors, wants(indoors, location))
+    indoors.next(station)
+    for count, why in (("1", NEEDED), ("2", ""), ("nonsense", NEEDED)):
+        indoors.run(hardware.change, station, abilities={"NumberOfConnectors": count})
+        assert indoors.run(holding.taken, station, FIRST, start_for("X"), indoors.now) == why
+
+
+def test_a_start_uses_no_reservation_of_any_evse_that_is_another_emsp_s(indoors: Indoors) -> None:
+    """Two eMSPs may name one card (P4)."""
+    location, station = indoors.one_evse("ocpp2.0.1")
+    indoors.run(hardware.change, station, abilities={"ReservationCtrlr.NonEvseSpecific": "true"})
+    one, other = indoors.partner(Party("DE", "ONE")), indoors.partner(Party("DE", "TWO"))
+    card = {"uid": "04AABBCC", "type": "RFID"}
+    indoors.reserve(one, location, token=token_body(one.party, **card), evse_uid=None)
+    assert indoors.next(station).order.evse is None
+    for partner, why in ((other, NEEDED), (one, "")):
+        indoors.start(partner, location, token=token_body(partner.party, **card))
+        claimed = indoors.claim(station)
+        assert indoors.run(holding.taken, station, claimed.id, claimed.order, indoors.now) == why
 
 
 def test_another_of_the_group_may_be_started(indoors: Indoors) -> None:
