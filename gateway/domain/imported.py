@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.domain import location_rules, tariff_rules
 from gateway.domain.json_places import Path, given_twice, nearest, places
-from gateway.domain.location_rules import broken_rules
 from ocpi.locations import Location
 from ocpi.tariffs import Tariff
 from ocpi.types import CiString36, Integer, fold
@@ -145,10 +145,17 @@ def read(raw: bytes) -> Contents:
             raise Unimportable([f"{name}: is to be a list"])
     locations = _entries(document["locations"], "locations", Location, problems)
     problems += [
-        f"locations[{at}].{place}: {reason}" for at, one in locations.items() for place, reason in broken_rules(one)
+        f"locations[{at}].{place}: {reason}"
+        for at, one in locations.items()
+        for place, reason in location_rules.broken_rules(one)
+    ]
+    tariffs = _entries(document["tariffs"], "tariffs", Tariff, problems)
+    problems += [
+        f"tariffs[{at}].{place}: {reason}"
+        for at, one in tariffs.items()
+        for place, reason in tariff_rules.broken_rules(document["tariffs"][at], one)
     ]
     known_stations = _entries(document["stations"], "stations", Station, problems)
-    tariffs = _entries(document["tariffs"], "tariffs", Tariff, problems)
     return Contents(
         locations=locations,
         stations=known_stations,

@@ -84,10 +84,14 @@ def misses_current(tariff: Tariff, stretches: Iterable[Stretch]) -> bool:
 
 def _zone(elements: Iterable[TariffElement], time_zone: str) -> tzinfo:
     asked = any(each.restrictions and asks_the_clock(each.restrictions) for each in elements)
+    return _zone_named(time_zone) if asked else UTC
+
+
+def _zone_named(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(time_zone) if asked else UTC
+        return ZoneInfo(name)
     except (ValueError, OSError) as problem:  # a path, or a continent: no zone either
-        raise ZoneInfoNotFoundError(time_zone) from problem
+        raise ZoneInfoNotFoundError(name) from problem
 
 
 def _in_whole_seconds(stretch: Stretch) -> Stretch:

@@ -55,6 +55,22 @@ def test_a_tariff_that_is_not_there_is_remarked_upon(cpo: Operator, whole: File)
         ([tariff("T-1", element(("FLAT", 1), start_time="25:00"))], "tariffs[0].elements[0].restrictions.start_time: "),
         ([tariff("T-1", last_updated="today")], "tariffs[0].last_updated: "),
         ([7], "tariffs[0]: "),
+        ([tariff("T-1", element(("ENERGY", 0), max_kWh=10))], "tariffs[0].elements[0].restrictions.max_kWh: not known"),
+        (
+            [tariff("T-1", element(("ENERGY", 1)) | {"restriction": {}})],
+            "tariffs[0].elements[0].restriction: not known",
+        ),
+        ([tariff("T-1", max_prize={"excl_vat": 1})], "tariffs[0].max_prize: not known"),
+        ([tariff("T-1", max_price={"excl_vat": 1, "vat": 21})], "tariffs[0].max_price.vat: not known"),
+        (
+            [tariff("T-1", elements=[{"price_components": [{"type": "FLAT", "price": 1, "step_size": 1, "vta": 21}]}])],
+            "tariffs[0].elements[0].price_components[0].vta: not known",
+        ),
+        ([tariff("T-1", element(("ENERGY", 0.12345)))], "tariffs[0].elements[0].price_components[0].price: "),
+        ([tariff("T-1", min_price={"excl_vat": 0.00001})], "tariffs[0].min_price.excl_vat: "),
+        ([tariff("T-1", element(("ENERGY", 1), max_power=0.00001))], "tariffs[0].elements[0].restrictions.max_power: "),
+        ([tariff("T-1", currency="eur")], "tariffs[0].currency: "),
+        ([tariff("T-1", currency="€")], "tariffs[0].currency: "),
     ],
 )
 def test_what_is_wrong_with_a_tariff_is_told_with_its_place(
@@ -65,6 +81,20 @@ def test_what_is_wrong_with_a_tariff_is_told_with_its_place(
     assert all(re.fullmatch(r"line \d+, column \d+", place) for place, _, _ in problems)
     assert any(problem.startswith(sentence) for _, _, problem in problems)
     assert cpo.sees("tariffs", "list") == cpo.sees("locations", "list") == []
+
+
+def test_what_has_nothing_to_do_with_a_price_may_be_there(cpo: Operator) -> None:
+    told = tariff("T-1", element(("ENERGY", 0.1234)), tariff_alt_text=[{"language": "en", "text": "Cheap", "x": 1}])
+    assert cpo.imports({"tariffs": [told | {"x_internal": 7}]}).exit_code == 1
+    assert cpo.imports({"tariffs": [told]}).exit_code == 0
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdm", "Europe", "", "../etc/passwd", "CEST"])
+def test_a_time_zone_that_nobody_knows_is_refused(cpo: Operator, whole: File, zone: str) -> None:
+    whole["locations"][1]["time_zone"] = zone
+    said = cpo.hears("locations", "import", cpo.file(whole))
+    assert said.splitlines()[1].strip().startswith("locations[1].time_zone: ")
+    assert cpo.sees("locations", "list") == []
 
 
 def test_without_a_party_of_ours_there_is_nobody_whose_price_it_is(operator: Operator) -> None:
