@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway.domain.lifecycle import ReservationState
-from gateway.store import reservations, tokens, transactions
+from gateway.domain.lifecycle import PartnerState, ReservationState
+from gateway.store import partners, reservations, tokens, transactions
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.sessions import AuthMethod
@@ -47,6 +47,11 @@ def is_sure(db: Connection, known: Row, now: datetime) -> bool:
     and the token of a charge that runs: however often the station tells of it, it is not judged anew.
     """
     return (_remembered(known, now) and known["auth_method"] != AuthMethod.WHITELIST) or _runs(db, known)
+
+
+def lives(db: Connection, known: Row) -> bool:
+    """Its connection does, or a charge or a reservation outlives that."""
+    return partners.by_id(db, known["partner"]).state == PartnerState.ACTIVE or _runs(db, known) or holds(db, known)
 
 
 def holds(db: Connection, known: Row) -> bool:

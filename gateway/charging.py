@@ -1,35 +1,26 @@
 """Charging, the story: what a station tells of a transaction, in whatever order and how often it tells it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 
-from gateway import authorization, evses, ownership, sessions, stopping, terms
-from gateway.domain import metering
+from gateway import authorization, doubts, evses, measuring, ownership, sessions, stopping, terms
 from gateway.domain.lifecycle import SessionState
-from gateway.domain.metering import TALLY, Message, Tally
 from gateway.each import each
 from gateway.house import Rules
+from gateway.measuring import AHEAD, believed
 from gateway.store import sessions as table
 from gateway.store import transactions
 from gateway.store.engine import apart
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.types import fold
-from ocpp_bridge.events import READINGS, Phase, TransactionChanged
+from ocpp_bridge.events import Phase, TransactionChanged
 from ocpp_bridge.orders import IdToken
-
-log = structlog.get_logger(__name__)
-
-#: A clock that was never set says 1970, and one that was set wrong another year: a moment that is older than what a
-#: station keeps to itself, or still to come, is taken for that of its arrival.
-_OLDEST, _AHEAD = timedelta(days=90), timedelta(minutes=5)
-#: Of one transaction: one every ten seconds for two days. Its end is heard all the same, with its register.
-MOST_MESSAGES = 17_280
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Noted:
 def transaction(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> Noted:
     """Note what a station tells of a transaction; whatever it is, it is answered."""
     dispatch: list[int] = []
-    known = _known(db, station, event)
+    known = _known(db, station, event, now)
     # What a meter says changes nothing of who is where; an end is followed where the Session is completed.
     placeless = known is not None and (known["station_evse"], known["station_connector"]) == (None, None)
     is_news = known is None or placeless or event.id_token is not None or event.reservation is not None
@@ -53,45 +44,64 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
         dispatch = stopping.begun(db, known, rules, now)
     elif known is not None:
         known, dispatch = _go_on(db, known, event, rules, now)
-    if known is not None and (message := _note(db, known, event, now)) is not None:
-        _measure(db, known, event, message, rules, now)
+    if known is not None and (message := measuring.note(db, known, event, now)) is not None:
+        measuring.measure(db, known, event, message, rules, now)
     if is_news:
         evses.follow(db, station, now)
     return Noted(transaction_id=known["transaction_id"] if known is not None else None, dispatch=dispatch)
+
+
+def token_of_nobody_s(db: Connection, station: str, event: TransactionChanged) -> IdToken | None:
+    """The token of a charge that is no eMSP's, where this message is the first that says at which EVSE it is."""
+    known = transactions.by_id(db, station, event.transaction_id) if event.transaction_id is not None else None
+    if known is None or _final(known) or known["partner"] is not None or not _tells_place(event, known):
+        return None
+    return _as_begun(event, known).id_token
 
 
 def close(db: Connection, rules: Rules, now: datetime) -> None:
     """Transactions that ended are closed without the messages that never came."""
 
     def end(session_pk: int) -> None:
-        row = table.by_pk(db, session_pk)
+        row = measuring.measured_anew(db, table.by_pk(db, session_pk), now)
         sessions.complete(db, session_pk, row["end_date_time"] or now, rules, now)
 
     each(db, "a Session cannot be closed", transactions.to_close(db, now), end)
 
 
-def _known(db: Connection, station: str, event: TransactionChanged) -> Row | None:
+def _known(db: Connection, station: str, event: TransactionChanged, now: datetime) -> Row | None:
     if event.transaction_id is not None:
         return transactions.by_id(db, station, event.transaction_id)
     if event.phase is Phase.STARTED:
         return transactions.by_start_key(db, _start_key(db, station, event))
     # A 1.6 station that never got an id sends -1: only the connector tells, where it leaves no doubt.
     running = transactions.running_at(db, station, event.evse, event.connector)
-    return running[0] if len(running) == 1 else None
+    meant = [one for one in running if _may_mean(db, one, event, now)]
+    return meant[0] if len(meant) == 1 else None
+
+
+def _may_mean(db: Connection, running: Row, event: TransactionChanged, now: datetime) -> bool:
+    """What is told without an id is not of a charge that began later, nor of another driver's."""
+    if event.at is not None and event.at < running["start_date_time"] - AHEAD:
+        return False
+    return event.id_token is None or running["token_key"] is None or ownership.is_of_card(db, running, event, now)
 
 
 def _start_key(db: Connection, station: str, event: TransactionChanged) -> str:
     """1.6: a StartTransaction that is told again is the same in all of these (1.6 §4.8).
 
-    Without a time, what has ended already is not told again.
+    Without a time, what has ended already is not told again: those charges are numbered.
     """
     token = event.id_token.value if event.id_token else ""
     meter = event.register_wh
     told = (station, event.connector, fold(token), event.at and event.at.isoformat(), meter and str(meter))
     key = hashlib.sha256(repr(told).encode()).hexdigest()
-    while event.at is None and (before := transactions.by_start_key(db, key)) is not None and _final(before):
-        key = hashlib.sha256(f"{key} {before['session_id']}".encode()).hexdigest()
-    return key
+    if event.at is not None:
+        return key
+    family = key[:48]
+    before = transactions.last_of_family(db, family)
+    number = int(before["start_key"].removeprefix(f"{family}:")) if before is not None else 0
+    return f"{family}:{number + (before is not None and _final(before)):010}"
 
 
 def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> Row:
@@ -99,43 +109,48 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
     row: dict[str, Any] = {
         "transaction_id": event.transaction_id or str(take_number(db, "transaction")),
         "start_key": _start_key(db, station, event) if event.transaction_id is None else None,
-        "start_date_time": _believed(event.at, now),
+        "start_date_time": believed(event.at, now),
     }
     held, waiting = ownership.claim(db, station, event, now)
     where = sessions.whereabouts(db, station, event.evse, event.connector)
+    doubts.of_others(db, station, (event.evse, event.connector), row["start_date_time"], rules, now)
+    start = ownership.unanswered_start(db, station, event)
     if waiting is not None:
+        row |= _of_start(start, waiting)
         told = where if (event.evse, event.connector) != (None, None) else {name: waiting[name] for name in _PLACE}
         row |= terms.there(db, waiting, told, row["start_date_time"])
         row |= ownership.of_presented_card(db, waiting, event, now)
         if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
             sessions.tell(db, waiting["id"], rules, now)
             return table.by_pk(db, waiting["id"])
-    _doubt_others(db, station, event, rules, now)
     # Nobody waited for it, or another process gave up waiting in this very moment.
     owner = ownership.owner(db, station, event, held, now)
+    if not owner and event.id_token is not None:  # whose it is may depend on the EVSE, which 2.x tells later
+        owner = {"token_key": fold(event.id_token.value)}
+    owner |= _of_start(start, owner)
     session_pk = sessions.add(db, where | row | owner | {"state": SessionState.ACTIVE}, rules, now)
     return table.by_pk(db, session_pk)
 
 
-def _doubt_others(db: Connection, station: str, event: TransactionChanged, rules: Rules, now: datetime) -> None:
-    """Where a transaction begins no other runs: the end of one that seems to was lost, or is still to come."""
-    spot = (event.evse, event.connector)
-    running = transactions.running_at(db, station, *spot) if spot != (None, None) else []
-    for one in running:
-        if (one["station_evse"], one["station_connector"]) == spot and one["end_date_time"] is None:
-            ended = transactions.last_told(db, one["id"]) or now
-            closes = now + rules.settings.transaction_patience
-            table.change(db, one["id"], now, end_date_time=ended, closes_at=closes)
+def _of_start(start: Row | None, charge: Mapping[str, Any]) -> dict[str, Any]:
+    """The charge answers a START that the station has not answered otherwise yet, unless it is another eMSP's."""
+    if start is None or charge.get("partner") is None or charge.get("state") == SessionState.PENDING:
+        return {}
+    return {"command": start["id"]} if authorization.owner(start) == authorization.owner(charge) else {}
 
 
 def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, now: datetime) -> tuple[Row, list[int]]:
     """2.x tells token, EVSE, reservation and remoteStartId just once each, in whichever message it knows them."""
-    news = _tells_place(event, known)
+    news, ends = _tells_place(event, known), authorization.ends_charge(event)
     event = _placed(event, known)
     if _final(known):
         return known, []
+    known = doubts.dispelled(db, known, event, rules, now)
+    if news:
+        doubts.of_others(db, known["station"], (event.evse, event.connector), known["start_date_time"], rules, now)
     if known["partner"] is None:
-        held, waiting = ownership.claim(db, known["station"], event, now)
+        event = _as_begun(event, known) if news else event
+        held, waiting = (None, None) if ends else ownership.claim(db, known["station"], event, now)
         if waiting is not None:
             return _joined(db, known, waiting, event, rules, now)
         owner = ownership.owner(db, known["station"], event, held, now)
@@ -144,7 +159,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
             table.change(db, known["id"], now, **owner, **price)
             sessions.tell(db, known["id"], rules, now)
     elif known["reservation"] is None and (event.reservation is not None or news):
-        held, waiting = ownership.claim(db, known["station"], _as_begun(event, known), now)
+        held, waiting = ownership.claim(db, known["station"], _as_begun(event, known), now, of=known)
         if waiting is not None and authorization.owner(waiting) == authorization.owner(known):
             return _joined(db, known, waiting, event, rules, now)
         if held is not None:
@@ -221,80 +236,3 @@ def _placed(event: TransactionChanged, known: Row) -> TransactionChanged:
 
 def _final(row: Row) -> bool:
     return row["state"] in {SessionState.COMPLETED, SessionState.INVALID}
-
-
-def _note(db: Connection, known: Row, event: TransactionChanged, now: datetime) -> Message | None:
-    """Keep the message; None when it was told before, or comes after the Session was closed, which nothing changes."""
-    if event.phase is Phase.UPDATED and known["tally"] is not None and known["tally"]["count"] >= MOST_MESSAGES:
-        return None
-    at = _believed(event.at or max((one.at for one in event.readings if one.at), default=None), now)
-    row = {
-        "session": known["id"],
-        "key": _message_key(event),
-        "seq": event.seq,
-        "phase": event.phase,
-        "at": at,
-        "trigger": event.trigger[:40],
-        "charging_state": event.charging_state[:20],
-        "stopped_reason": event.stopped_reason[:30],
-        "offline": event.offline,
-        "readings": READINGS.dump_python(event.readings, mode="json"),
-        "noted_at": now,
-    }
-    if not transactions.note(db, row) or _final(known):
-        return None
-    return Message(
-        at=at, phase=event.phase, seq=event.seq, charging_state=event.charging_state[:20], readings=event.readings
-    )
-
-
-def _believed(told: datetime | None, now: datetime) -> datetime:
-    return told if told is not None and now - _OLDEST <= told <= now + _AHEAD else now
-
-
-def _message_key(event: TransactionChanged) -> str:
-    """2.x numbers its messages; 1.6 begins and ends once, and says the same again in the same words."""
-    if event.seq is not None:  # a station that cannot count is still heard to begin and to end
-        return f"seq {event.seq} {event.phase}"
-    if event.phase is not Phase.UPDATED:
-        return event.phase
-    return hashlib.sha256(repr((event.at, event.readings)).encode()).hexdigest()
-
-
-def _measure(
-    db: Connection, known: Row, event: TransactionChanged, message: Message, rules: Rules, now: datetime
-) -> None:
-    """What a new message changes: energy, times, and whether it is over (2.x E02, E06)."""
-    tally, told = _tallied(known, message), list[Message]()
-    if tally is None:
-        told = transactions.messages(db, known["id"])
-        tally = Tally.of(told)
-    if tally.count == MOST_MESSAGES:
-        log.warning("a transaction has as many messages as are kept", session_id=known["session_id"])
-    changed: dict[str, Any] = {"kwh": tally.kwh}
-    if event.phase is Phase.STARTED and event.at is not None:
-        began = changed["start_date_time"] = min(_believed(event.at, now), known["start_date_time"])
-        if began < known["start_date_time"]:
-            changed |= terms.of_earlier(db, known, began)
-    ended = next((one.at for one in told if one.phase is Phase.ENDED), None)
-    if ended is not None:
-        changed["end_date_time"] = ended
-        changed["closes_at"] = known["closes_at"] or now + rules.settings.transaction_patience
-    news = any(known[name] != value for name, value in changed.items())
-    table.change(db, known["id"], now if news else known["last_updated"], tally=_written(tally), **changed)
-    if news:
-        sessions.tell(db, known["id"], rules, now, at_leisure=True)
-    if ended is not None and metering.is_complete(told):
-        sessions.complete(db, known["id"], ended, rules, now)
-
-
-def _tallied(known: Row, message: Message) -> Tally | None:
-    """With one more message of a charge that goes on; None where all of them have to be looked at."""
-    if known["tally"] is None or known["end_date_time"] is not None or message.phase is not Phase.UPDATED:
-        return None
-    return TALLY.validate_python(known["tally"]).after(message)
-
-
-def _written(tally: Tally) -> dict[str, Any]:
-    written: dict[str, Any] = TALLY.dump_python(tally, mode="json")
-    return written

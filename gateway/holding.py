@@ -61,7 +61,8 @@ def taken(db: Connection, station: str, command_id: int, order: RequestStart, no
         if _is_needed(db, station, held, mine, order, now):
             return "Every EVSE that is free is reserved for somebody else."
     for begun in transactions.pending(db, station, now):
-        if _is_there(begun, order) and begun["token_key"] != fold(order.id_token.value):
+        same = begun["token_key"] == fold(order.id_token.value) and owner(begun) == open_to[1]
+        if _is_there(begun, order) and not same:
             return "Somebody else is about to charge at the EVSE."
     return ""
 

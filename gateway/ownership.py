@@ -8,21 +8,30 @@ from sqlalchemy import Connection
 from gateway import authorization, reservations, sessions
 from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import LIVE, ReservationState
-from gateway.store import commands, stations, tokens, topology, transactions
+from gateway.store import commands, tokens, topology, transactions
 from gateway.store import reservations as ledger
 from gateway.store.prepared import Row
 from ocpi.types import fold
 from ocpp_bridge.events import TransactionChanged
+from ocpp_bridge.orders import ORDER, RequestStart
 
 #: Stations' clocks differ.
 _SKEW = timedelta(minutes=5)
 
 
-def claim(db: Connection, station: str, event: TransactionChanged, now: datetime) -> tuple[Row | None, Row | None]:
-    """Take the reservation that this transaction uses up, and the Session that waited for it."""
+def claim(
+    db: Connection, station: str, event: TransactionChanged, now: datetime, of: Row | None = None
+) -> tuple[Row | None, Row | None]:
+    """Take the reservation that this transaction uses up, and the Session that waited for it.
+
+    ``of``: a charge whose eMSP is known already, and which uses up what is its own and nobody else's (P4).
+    """
     held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
     if held is not None and waiting is not None and event.remote_start_id is not None and not _of_one(held, waiting):
         held = None  # two eMSPs name one card: it is whose start it answers
+    if of is not None:
+        held = held if held is not None and _of_one(held, of) else None
+        waiting = waiting if waiting is not None and authorization.owner(waiting) == authorization.owner(of) else None
     if held is not None:
         waiting = transactions.of_reservation(db, held["id"]) or waiting
     used = held["id"] if held is not None else waiting["reservation"] if waiting is not None else None
@@ -40,18 +49,35 @@ def _awaited(db: Connection, station: str, event: TransactionChanged, now: datet
     """The Session of the start that this transaction answers: by its number, else by station, connector and token."""
     if event.remote_start_id is not None:
         return transactions.asked_for(db, station, event.remote_start_id)
-    if event.id_token is None or _was_queued(db, station, event):
+    if event.id_token is None or event.offline:
         return None
     names = [event.id_token.value, *_groups(db, station, event, now)]
     spot = (event.evse, event.connector)
     return transactions.asked_at(db, station, spot, [fold(name) for name in names], min(event.at or now, now))
 
 
-def _was_queued(db: Connection, station: str, event: TransactionChanged) -> bool:
-    """It happened while the station was offline, and so answers no command: 1.6 tells that by the time alone."""
-    known = stations.find(db, station)
-    since = known["connected_at"] if known is not None else None
-    return event.offline or (since is not None and event.at is not None and event.at < since - _SKEW)
+def unanswered_start(db: Connection, station: str, event: TransactionChanged) -> Row | None:
+    """The START at the station that is not answered yet, and that this transaction answers: by token and place."""
+    if event.remote_start_id is not None or event.id_token is None or event.offline:
+        return None
+    for one in commands.unanswered_starts(db, station):
+        order = ORDER.validate_python(one["order"])
+        assert isinstance(order, RequestStart)
+        here = same_spot((order.evse, order.connector), (event.evse, event.connector))
+        in_time = event.at is None or event.at >= one["sent_at"] - _SKEW
+        if here and in_time and fold(order.id_token.value) == fold(event.id_token.value):
+            return one
+    return None
+
+
+def is_of_card(db: Connection, charge: Row, event: TransactionChanged, now: datetime) -> bool:
+    """The card is the one that began the charge, or another one of its group."""
+    assert event.id_token is not None
+    if fold(event.id_token.value) == charge["token_key"]:
+        return True
+    return charge["group_key"] is not None and charge["group_key"] in map(
+        fold, _groups(db, charge["station"], event, now)
+    )
 
 
 def _groups(db: Connection, station: str, event: TransactionChanged, now: datetime) -> list[str]:

@@ -73,10 +73,10 @@ def expire(db: Connection, rules: Rules, now: datetime) -> None:
 def _is_about_to_be_used(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> bool:
     """Somebody is there: who presented the token in time, or was started in time, may still plug in."""
     held, settings = reservations.by_id(db, reservation_id), rules.settings
+    if sessions.is_started(db, reservation_id, now):
+        return True
     if now >= held["expiry_date"] + settings.reservation_grace + settings.connection_timeout:
         return False
-    if sessions.is_started(db, reservation_id):
-        return True
     return stations.status_at(db, held["station"], held["station_evse"], held["station_connector"]) in _IN_USE
 
 
@@ -193,7 +193,8 @@ def _reserved(
 
 def _too_late(db: Connection, row: Row, held: Row, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
     """It was used up while a change of it was on its way: what the station may hold under its number is unwanted."""
-    if meaning.happened is Happened.NO:
+    first = held["command"] is None  # and no change: a charge began before the station's answer came
+    if meaning.happened is Happened.NO or (first and held["state"] == ReservationState.USED):
         return Follows()
     owed = _told_cancelled(db, {**held, "command": row["id"]}, rules, now) if meaning.happened is Happened.YES else []
     return Follows(dispatch=[_cancel_there(db, held, rules, now)], owed=owed)

@@ -65,9 +65,10 @@ def started(
         return
     told = _asked(order) | {"command": command["id"]}
     told |= whose(db, command, order.id_token.value)
+    until = now + _connection_timeout(db, command["station"], rules) + rules.settings.connection_margin
     known = _reserved_for(db, command, order)
     if known is not None:
-        sessions.change(db, known["id"], now, **_said_later(told, known))
+        sessions.change(db, known["id"], now, pending_until=until, **_said_later(told, known))
         tell(db, known["id"], rules, now)
         return
     running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
@@ -79,14 +80,13 @@ def started(
             _settle(db, running["id"], now)
         return
     told |= whereabouts(db, command["station"], order.evse, order.connector)
-    until = now + _connection_timeout(db, command["station"], rules) + rules.settings.connection_margin
     add(db, told | {"state": SessionState.PENDING, "start_date_time": now, "pending_until": until}, rules, now)
 
 
-def is_started(db: Connection, reservation_id: int) -> bool:
-    """The station has accepted a start for the reservation, and no charge has begun yet."""
+def is_started(db: Connection, reservation_id: int, now: datetime) -> bool:
+    """The station has accepted a start for the reservation, and its driver may still plug in."""
     known = transactions.of_reservation(db, reservation_id)
-    return known is not None and known["remote_start_id"] is not None
+    return known is not None and known["pending_until"] is not None and now < known["pending_until"]
 
 
 def lapse(db: Connection, rules: Rules, now: datetime) -> None:

@@ -22,8 +22,6 @@ from ocpp_bridge.reading import spelled
 
 log = structlog.get_logger(__name__)
 
-#: A station's clock may be this far ahead of ours before its timestamps are not believed.
-_PLAUSIBLE = timedelta(minutes=5)
 #: Further ahead than this, and reservations expire too early there.
 _CLOSE, _FAR = timedelta(seconds=60), timedelta(days=365)
 #: Security profile in which a station has no password: only where it was written down for it.
@@ -134,7 +132,7 @@ def status_changed(
     (the commands to be called back again, the errands to dispatch): 1.6 has no other word for a reservation's end.
     """
     _mind_clock(db, station, event, now)
-    told_at = event.at if event.at is not None and event.at <= now + _PLAUSIBLE else now
+    told_at = min(event.at or now, now)  # a clock that is ahead is set right one day
     spot = (event.evse or 0, event.connector or 0)
     before = stations.told(db, station, spot)
     if not stations.put_status(db, station, spot, event.status[:24], event.error, told_at):

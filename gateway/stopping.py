@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway import errands, sessions
+from gateway import errands, measuring, sessions
 from gateway.domain.lifecycle import SessionState
 from gateway.house import Rules
 from gateway.store import sessions as table
@@ -59,4 +59,5 @@ def seen_free(
 
 
 def _forget(db: Connection, session_pk: int, rules: Rules, now: datetime) -> None:
+    measuring.measured_anew(db, table.by_pk(db, session_pk), now)
     sessions.complete(db, session_pk, transactions.last_told(db, session_pk) or now, rules, now)

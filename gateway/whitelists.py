@@ -93,7 +93,7 @@ def decide(db: Connection, station: str, token: IdToken, spot: Spot, now: dateti
     """What is sure, or who may say more; after its quarter of an hour a command's card is one of these again."""
     known = tokens.authorized(db, station, token.value)
     for one in known:
-        if authorization.is_sure(db, one, now):
+        if authorization.is_sure(db, one, now) and authorization.lives(db, one):
             return Decision(status=authorization.accepted(one))
     if (own := authorization.own_reservation(db, station, token)) is not None:
         return Decision(status=own)

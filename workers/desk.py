@@ -81,11 +81,21 @@ class HouseDesk:
         Whether a charge may end is nobody's question any more.
         """
         if event.id_token is None:
+            await self._judge_where(station, event)
             return None
         if authorization.ends_charge(event):
             return await self._store.read(authorization.may_end, station, event, utc_now())
         spot = await self._store.read(authorization.spot, station, event)
         return await self._real_time.authorize(station, event.id_token, spot)
+
+    async def _judge_where(self, station: str, event: TransactionChanged) -> None:
+        """2.x may tell token and EVSE apart, and an eMSP may have allowed the token at some EVSEs only."""
+        if event.evse is None or event.seq is None:
+            return
+        token = await self._store.glance(charging.token_of_nobody_s, station, event)
+        if token is not None:
+            spot = await self._store.read(authorization.spot, station, event)
+            await self._real_time.authorize(station, token, spot)
 
     async def status_changed(self, station: str, event: StatusChanged) -> None:
         await self._ring(await self._store.write(_status_changed, station, event, self._rules))

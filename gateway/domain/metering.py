@@ -80,35 +80,53 @@ class Tally:
     #: Wh: the import register's first and highest reading, and the sum of the intervals.
     first: Decimal | None = None
     highest: Decimal | None = None
+    #: How often the register was read.
+    read: int = 0
     summed: Decimal = Decimal(0)
+    #: The end was told.
+    over: bool = False
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> Self:
-        tally = cls()
-        for one in in_order(messages):
-            tally = tally._with(one)
+        tally, told = cls(), in_order(messages)
+        ceiling = _ceiling(told)
+        for one in told:
+            tally = tally._with(one, ceiling)
         return tally
 
     def after(self, message: Message) -> Self | None:
-        """With one message more; None when the station made it before others, so that all must be looked at."""
-        return self._with(message) if self.place is None or _place(message) >= self.place else None
+        """With one more; None when all must be looked at: it was made before others, or is the end."""
+        if self.over or message.phase is Phase.ENDED or (self.place is not None and _place(message) < self.place):
+            return None
+        return self._with(message, None)
 
     @property
     def kwh(self) -> Decimal:
-        """By the register, if it has one; readings of a meter that runs backwards are left out."""
-        if self.first is None or self.highest is None:
+        """By the register, if it was read twice; readings of a meter that runs backwards are left out."""
+        if self.first is None or self.highest is None or self.read < 2:
             return self.summed / _KILO
         return (self.highest - self.first) / _KILO
 
-    def _with(self, message: Message) -> Self:
-        first, highest, summed = self.first, self.highest, self.summed
+    def _with(self, message: Message, ceiling: Decimal | None) -> Self:
+        first, highest, summed, read = self.first, self.highest, self.summed, self.read
         for reading in message.readings:
-            if (wh := reading.register_wh) is not None:
+            wh = reading.register_wh
+            if wh is not None and not _is_above(wh, ceiling):
                 first = wh if first is None else first
                 highest = wh if highest is None else max(highest, wh)
+                read += 1
             if reading.interval_wh is not None:
                 summed += max(Decimal(0), reading.interval_wh)
-        return replace(self, count=self.count + 1, place=_place(message), first=first, highest=highest, summed=summed)
+        return replace(
+            self,
+            count=self.count + 1,
+            place=_place(message),
+            first=first,
+            highest=highest,
+            read=read,
+            summed=summed,
+            over=self.over or message.phase is Phase.ENDED,
+        )
 
 
 #: How it is written down.
@@ -162,9 +180,10 @@ def _period(group: Sequence[Stretch]) -> ChargingPeriod:
 
 def _registers(told: Sequence[Message]) -> list[_Register]:
     """The readings of the import register, those of a meter that runs backwards left out; else the intervals' sum."""
-    readings = [(reading.at or one.at, reading) for one in told for reading in one.readings]
-    known = [(at, reading.register_wh) for at, reading in readings if reading.register_wh is not None]
-    if known:
+    readings, ceiling = [(reading.at or one.at, reading) for one in told for reading in one.readings], _ceiling(told)
+    registers = ((at, reading.register_wh) for at, reading in readings if reading.register_wh is not None)
+    known = [(at, wh) for at, wh in registers if not _is_above(wh, ceiling)]
+    if len(known) > 1:
         return _onward(_rising(known))
     summed = Decimal(0)
     found: list[_Register] = []
@@ -175,6 +194,17 @@ def _registers(told: Sequence[Message]) -> list[_Register]:
             summed += max(Decimal(0), reading.interval_wh)
             found.append(_Register(at=at, wh=summed))
     return found
+
+
+def _ceiling(told: Sequence[Message]) -> Decimal | None:
+    """What the register says at the end: a reading above it was none, unless the meter was changed in between."""
+    known = [(one, reading.register_wh) for one in told for reading in one.readings if reading.register_wh is not None]
+    last = next((wh for one, wh in reversed(known) if one.phase is Phase.ENDED), None)
+    return last if last is not None and last >= known[0][1] else None
+
+
+def _is_above(wh: Decimal, ceiling: Decimal | None) -> bool:
+    return ceiling is not None and wh > ceiling
 
 
 def _rising(known: Sequence[tuple[datetime, Decimal]]) -> list[_Register]:

@@ -11,6 +11,7 @@ from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import command
 from gateway.store.statements import following
+from ocpi.commands import CommandType
 from ocpp_bridge.answers import ANSWER, Answer, Ending
 from ocpp_bridge.orders import ORDER, Order
 
@@ -118,6 +119,12 @@ _RUNG = Prepared(
 _OF_RESERVATION = select(command.c.id).where(command.c.reservation == bindparam("reservation_"), _OPEN).limit(1)
 _OPEN_FOR = Prepared(_OF_RESERVATION)
 _OPEN_FOR_AS = Prepared(_OF_RESERVATION.where(command.c.type == bindparam("type_")))
+_UNANSWERED_STARTS = Prepared(
+    select(command)
+    .where(command.c.station == bindparam("station_"), _OPEN, command.c.state == CommandState.SENT)
+    .where(command.c.type == CommandType.START_SESSION, _UNANSWERED)
+    .order_by(command.c.id)
+)
 _ANSWERED_AT = Prepared(
     select(command.c.id).where(
         command.c.station == bindparam("station_"), _OPEN, command.c.state == CommandState.SENT, _FINAL
@@ -240,6 +247,11 @@ def listed(
     where = [column == value for column, value in wanted if value is not None]
     asked = select(command).where(*where, *following(command.c.id, after)).order_by(command.c.id.desc())
     return db.execute(asked.limit(most)).mappings().all()
+
+
+def unanswered_starts(db: Connection, station: str) -> list[Row]:
+    """START_SESSIONs that the station has, oldest first."""
+    return _UNANSWERED_STARTS.all(db, {"station_": station})
 
 
 def answered_at(db: Connection, station: str) -> list[int]:

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from gateway.domain.lifecycle import CommandState
 from gateway.store.rows import command, session
+from ocpi.commands import CommandType
 from ocpp_bridge.orders import ORDER, Order
 
 #: A STOP_SESSION without an order cannot be sent yet.
@@ -19,7 +20,11 @@ def give_orders(db: Connection, session_pk: int, order: Order) -> list[int]:
 
 def failed(db: Connection, session_pk: int, start: int | None) -> bool:
     """One waited until its time was over: for this Session, or for an earlier one of the same ``start``."""
+    if start is None:
+        return False
     same_start = select(session.c.id).where(session.c.command == start)
     here = or_(command.c.session == session_pk, command.c.session.in_(same_start))
-    asked = select(command.c.id).where(here, _WAITS, command.c.result.is_not(None))
-    return db.execute(asked.limit(1)).first() is not None
+    asked = select(command.c.id).where(here, command.c.type == CommandType.STOP_SESSION)
+    if db.execute(asked.where(~_WAITS).limit(1)).first() is not None:  # what its driver wanted was done
+        return False
+    return db.execute(asked.where(_WAITS, command.c.result.is_not(None)).limit(1)).first() is not None

@@ -1,7 +1,7 @@
 """Transactions: every query that finds what a station's message is about, and the messages themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
@@ -13,6 +13,8 @@ from gateway.store.rows import session, transaction_event
 from gateway.store.statements import put_once
 from ocpp_bridge.events import READINGS, Phase
 
+#: Stations' clocks differ.
+_SKEW = timedelta(minutes=5)
 _OF_RESERVATION = Prepared(
     select(session).where(
         session.c.reservation == bindparam("reservation_"), session.c.state == SessionState.RESERVATION
@@ -27,6 +29,24 @@ _BY_ID = Prepared(
     select(session).where(
         session.c.station == bindparam("station_"), session.c.transaction_id == bindparam("transaction_id_")
     )
+)
+_ENDED = Prepared(
+    select(transaction_event.c.id)
+    .where(transaction_event.c.session == bindparam("session_"), transaction_event.c.phase == Phase.ENDED)
+    .limit(2)
+)
+_NUMBERS = Prepared(
+    select(
+        func.min(transaction_event.c.seq).label("first"),
+        func.max(transaction_event.c.seq).label("last"),
+        func.count(transaction_event.c.seq).label("count"),
+    ).where(transaction_event.c.session == bindparam("session_"))
+)
+_LAST_OF_FAMILY = Prepared(
+    select(session)
+    .where(session.c.start_key > bindparam("after"), session.c.start_key < bindparam("before"))
+    .order_by(session.c.start_key.desc())
+    .limit(1)
 )
 _BY_START_KEY = Prepared(select(session).where(session.c.start_key == bindparam("start_key_")))
 
@@ -59,6 +79,11 @@ def by_start_key(db: Connection, start_key: str) -> Row | None:
     return _BY_START_KEY.first(db, {"start_key_": start_key})
 
 
+def last_of_family(db: Connection, family: str) -> Row | None:
+    """The last one of those whose start keys are numbered ``family:number``."""
+    return _LAST_OF_FAMILY.first(db, {"after": f"{family}:", "before": f"{family};"})
+
+
 def running_at(db: Connection, station: str, station_evse: int | None, station_connector: int | None) -> Sequence[Row]:
     """Transactions that run at an EVSE (1.6: at a connector); at neither: at the station."""
     asked = select(session).where(session.c.station == station, session.c.state == SessionState.ACTIVE)
@@ -76,12 +101,12 @@ def asked_for(db: Connection, station: str, remote_start_id: int) -> Row | None:
 def asked_at(
     db: Connection, station: str, spot: tuple[int | None, int | None], keys: Sequence[str], at: datetime
 ) -> Row | None:
-    """The oldest start that waits for one of these tokens there, and may still become a transaction at ``at``."""
+    """The oldest start that waits for one of these tokens there, and may have become a transaction at ``at``."""
     asked = (
         select(session)
         .where(session.c.station == station, session.c.state == SessionState.PENDING)
         .where(or_(session.c.token_key.in_(keys), session.c.group_key.in_(keys)))
-        .where(session.c.pending_until >= at)
+        .where(session.c.pending_until >= at, session.c.start_date_time <= at + _SKEW)
         .where(or_(_here(*spot), session.c.station_connector.is_(None)))
         .order_by(session.c.id)
     )
@@ -125,6 +150,17 @@ def to_close(db: Connection, now: datetime, most: int = 100) -> list[int]:
     """Transactions that ended, and whose missing messages have not come in their time."""
     asked = select(session.c.id).where(session.c.state == SessionState.ACTIVE, session.c.closes_at <= now)
     return list(db.execute(asked.limit(most)).scalars())
+
+
+def ends(db: Connection, session_pk: int) -> int:
+    """How often its station has told of its end: 0, 1, or more than that (2)."""
+    return len(_ENDED.all(db, {"session_": session_pk}))
+
+
+def has_no_gap(db: Connection, session_pk: int) -> bool:
+    """No number is missing between the first and the last message that was told."""
+    found = _NUMBERS.one(db, {"session_": session_pk})
+    return found["last"] is not None and found["last"] - found["first"] == found["count"] - 1
 
 
 def last_told(db: Connection, session_pk: int) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway import authorization, charging, reservations
+from gateway import authorization, charging, measuring, reservations
 from gateway.sessions import view
 from gateway.store import sessions, stations
 from ocpi.dialects import DIALECTS
@@ -452,7 +452,7 @@ def test_of_a_charge_without_end_only_so_many_messages_are_kept(indoors: Indoors
     _, _, station = modern
     new(indoors, station, Phase.STARTED, 0, evse=1, id_token=CARD, meter_wh=0)
     [session] = indoors.rows("session")
-    nearly = session["tally"] | {"count": charging.MOST_MESSAGES - 1}
+    nearly = session["tally"] | {"count": measuring.MOST_MESSAGES - 1}
     indoors.run(sessions.change, session["id"], indoors.now, tally=nearly)
     with capture_logs() as logged:
         for seq in range(1, 6):
