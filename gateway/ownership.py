@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from gateway import authorization, reservations, sessions
 from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import LIVE, ReservationState
-from gateway.store import commands, tokens, topology, transactions
+from gateway.store import commands, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
 from gateway.store.prepared import Row
 from ocpi.types import fold
@@ -52,19 +52,28 @@ def _awaited(db: Connection, station: str, event: TransactionChanged, now: datet
     if event.id_token is None or event.offline:
         return None
     names = [event.id_token.value, *_groups(db, station, event, now)]
-    spot = (event.evse, event.connector)
-    return transactions.asked_at(db, station, spot, [fold(name) for name in names], min(event.at or now, now))
+    spot, at = (event.evse, event.connector), min(event.at or now, now)
+    asked_by = at + _SKEW if _from_before_the_socket(db, station, event) else now
+    return transactions.asked_at(db, station, spot, [fold(name) for name in names], at, asked_by)
+
+
+def _from_before_the_socket(db: Connection, station: str, event: TransactionChanged) -> bool:
+    """It was queued, and its time tells what it may answer; what is told at once may bear a wrong clock's."""
+    known = stations.find(db, station)
+    since = known["connected_at"] if known is not None else None
+    return since is not None and event.at is not None and event.at < since - _SKEW
 
 
 def unanswered_start(db: Connection, station: str, event: TransactionChanged) -> Row | None:
     """The START at the station that is not answered yet, and that this transaction answers: by token and place."""
     if event.remote_start_id is not None or event.id_token is None or event.offline:
         return None
+    queued = _from_before_the_socket(db, station, event)
     for one in commands.unanswered_starts(db, station):
         order = ORDER.validate_python(one["order"])
         assert isinstance(order, RequestStart)
         here = same_spot((order.evse, order.connector), (event.evse, event.connector))
-        in_time = event.at is None or event.at >= one["sent_at"] - _SKEW
+        in_time = not queued or event.at is None or event.at >= one["sent_at"] - _SKEW
         if here and in_time and fold(order.id_token.value) == fold(event.id_token.value):
             return one
     return None

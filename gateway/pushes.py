@@ -17,7 +17,7 @@ from gateway.office import Office
 from gateway.outgoing.guard import UrlRefused, plain_host
 from gateway.outgoing.heard import Heard
 from gateway.sessions import view
-from gateway.store import cdrs, evses, pushes, sessions
+from gateway.store import announcements, cdrs, evses, pushes, sessions
 from gateway.store.pushes import Attempt, Due
 from gateway.telling import MARGIN, REQUESTS, Told, Wire, judged, put_after_doubt, send
 from ocpi.cdrs import CDR
@@ -84,7 +84,7 @@ def _take(db: Connection, partner: int, hold: timedelta, most: int) -> list[Due]
 
 def _announce(db: Connection) -> None:
     """What changed at Locations is owed to all who see them."""
-    pushes.announce(db, evses.take_news(db), utc_now())
+    announcements.announce(db, evses.take_news(db), utc_now())
 
 
 def _not_now(due: Due) -> Attempt:

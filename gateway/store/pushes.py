@@ -1,19 +1,16 @@
 """Pushes: every query about what partners are to be told of our objects, and what they have been told."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, and_, bindparam, case, func, literal, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.store import client_infos
-from gateway.store.locations import SEES
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import cdr, cpo, location, partner, partner_endpoint, push, session
-from gateway.store.statements import insert_into, put_once
+from gateway.store.statements import put_once
 from ocpi.headers import Party
 from ocpi.types import fold
 from ocpi.versions import ModuleID
@@ -85,12 +82,6 @@ def owe(
     row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
     if not put_once(db, push, row | {"revision": 1, "attempts": 0, "error": ""}):  # another process was quicker
         _AGAIN.run(db, again)
-
-
-def announce(db: Connection, locations: Collection[int], now: datetime) -> None:
-    """Whoever sees one of these Locations, and has said where it wants to hear of them, is to be told of it."""
-    if locations:
-        db.execute(_announce(db.dialect.name), {"locations": list(locations), "now": now})
 
 
 def owe_untold(db: Connection, partner_id: int, module: str, object_: int, now: datetime) -> None:
@@ -180,35 +171,6 @@ _AGAIN = Prepared(
         due_at=case((or_(push.c.due_at.is_(None), push.c.due_at > _due_at), _due_at), else_=push.c.due_at),
     )
 )
-# In the order of the rows' key, so that two processes never wait for each other.
-_TO_ANNOUNCE = (
-    select(
-        partner.c.id,
-        literal(str(ModuleID.LOCATIONS)),
-        location.c.id,
-        bindparam("now", type_=push.c.due_at.type),
-        bindparam("now", type_=push.c.created_at.type),
-        literal(1),
-        literal(0),
-        literal(""),
-    )
-    .select_from(location)
-    .join(partner, partner.c.state == PartnerState.ACTIVE)
-    .join(partner_endpoint, partner_endpoint.c.partner == partner.c.id)
-    .where(partner_endpoint.c.identifier == ModuleID.LOCATIONS, partner_endpoint.c.role == "RECEIVER")
-    .where(location.c.id.in_(bindparam("locations", expanding=True)), SEES)
-    .order_by(location.c.id, partner.c.id)
-)
-
-
-@cache
-def _announce(dialect: str) -> Executable:
-    columns = ("partner", "module", "object", "due_at", "created_at", "revision", "attempts", "error")
-    statement = insert_into(dialect, push).from_select(columns, _TO_ANNOUNCE)
-    again = {"revision": push.c.revision + 1, "due_at": statement.excluded["due_at"]}
-    return statement.on_conflict_do_update(index_elements=["module", "object", "partner"], set_=again)
-
-
 _IS_TOLD = Prepared(
     select(push.c.id).where(
         push.c.module == bindparam("module_"), push.c.object == bindparam("object_"), push.c.told.is_not(None)

@@ -1,7 +1,7 @@
 """Transactions: every query that finds what a station's message is about, and the messages themselves."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
@@ -13,8 +13,6 @@ from gateway.store.rows import session, transaction_event
 from gateway.store.statements import put_once
 from ocpp_bridge.events import READINGS, Phase
 
-#: Stations' clocks differ.
-_SKEW = timedelta(minutes=5)
 _OF_RESERVATION = Prepared(
     select(session).where(
         session.c.reservation == bindparam("reservation_"), session.c.state == SessionState.RESERVATION
@@ -99,14 +97,19 @@ def asked_for(db: Connection, station: str, remote_start_id: int) -> Row | None:
 
 
 def asked_at(
-    db: Connection, station: str, spot: tuple[int | None, int | None], keys: Sequence[str], at: datetime
+    db: Connection,
+    station: str,
+    spot: tuple[int | None, int | None],
+    keys: Sequence[str],
+    at: datetime,
+    asked_by: datetime,
 ) -> Row | None:
-    """The oldest start that waits for one of these tokens there, and may have become a transaction at ``at``."""
+    """The oldest start, asked for by then, that waits for one of these tokens there and was awaited still at ``at``."""
     asked = (
         select(session)
         .where(session.c.station == station, session.c.state == SessionState.PENDING)
         .where(or_(session.c.token_key.in_(keys), session.c.group_key.in_(keys)))
-        .where(session.c.pending_until >= at, session.c.start_date_time <= at + _SKEW)
+        .where(session.c.pending_until >= at, session.c.start_date_time <= asked_by)
         .where(or_(_here(*spot), session.c.station_connector.is_(None)))
         .order_by(session.c.id)
     )

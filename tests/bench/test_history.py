@@ -20,11 +20,13 @@ STATIONS, FAR = 3, 8
 
 
 async def settled(engine: Engine) -> None:
-    """What was called back is written down as called back."""
+    """What was called back is written down as called back, and the EVSEs' news have been taken."""
+    owed = select(func.count()).where(rows.callback.c.state == "DUE").scalar_subquery()
+    news = select(func.count()).select_from(rows.location_news).scalar_subquery()
     async with asyncio.timeout(30):
         while True:
             with engine.connect() as db:
-                if not db.scalar(select(func.count()).where(rows.callback.c.state == "DUE")):
+                if not db.scalar(select(owed + news)):
                     return
             await asyncio.sleep(0.05)
 

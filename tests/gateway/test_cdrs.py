@@ -135,7 +135,7 @@ def test_a_price_by_a_current_that_nobody_tells_is_logged_once(indoors: Indoors)
     there.asks_to_start()
     with capture_logs() as logged:
         _an_hour_at(there, None)
-        indoors.run(views, there.partner.id, None, indoors.cpo.id, Page(None, None, 0, 10))
+        indoors.run(views, there.partner.id, None, [indoors.cpo.id], Page(None, None, 0, 10))
     assert there.cdrs()[0]["total_cost"]["excl_vat"] == 0
     [session] = indoors.rows("session")
     assert [(one["log_level"], one["session_id"]) for one in logged] == [("warning", session["session_id"])]
@@ -367,7 +367,7 @@ def test_a_place_that_was_imported_anew_is_called_what_it_was_called_at_the_star
         "connector_standard": "IEC_62196_T2",
     }
     assert body["total_cost"] == euros(1)
-    _, [told] = anywhere.run(views, there.partner.id, None, anywhere.cpo.id, Page(None, None, 0, 10))
+    _, [told] = anywhere.run(views, there.partner.id, None, [anywhere.cpo.id], Page(None, None, 0, 10))
     assert told.total_cost.wire() == euros(1)
 
 

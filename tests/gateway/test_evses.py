@@ -10,7 +10,7 @@ from gateway import stations as story
 from gateway.domain.evse_status import DECIDED, shown_status
 from gateway.domain.offers import Way, offered
 from gateway.location_pushes import MOST_EVSES, digest, steps
-from gateway.store import client_infos, endpoints, locations, partners, pushes, rows, stations
+from gateway.store import announcements, client_infos, endpoints, locations, partners, pushes, rows, stations
 from gateway.store import evses as store
 from ocpi.headers import Party
 from ocpi.hub_client_info import ClientInfo
@@ -186,7 +186,7 @@ def test_what_is_new_is_owed_to_all_who_see_it_and_to_nobody_twice(anywhere: Ind
         tell(anywhere, station, "Occupied")
         tell(anywhere, station, "Available")
         with anywhere.db() as db:
-            pushes.announce(db, store.take_news(db), anywhere.now)
+            announcements.announce(db, store.take_news(db), anywhere.now)
     owed = {(row["partner"], row["object"]): row for row in anywhere.rows("push")}
     assert set(owed) == {(everything.id, pks[first]), (one.id, pks[first])}
     assert {row["revision"] for row in owed.values()} == {2}

@@ -113,8 +113,16 @@ def _evse_body(spot: Spot) -> dict[str, Any]:
 
 
 def _evse(location: int, spot: Spot) -> dict[str, Any]:
-    told = {"status": "AVAILABLE", "capabilities": ["RESERVABLE"]}
-    return {"location": location, "evse_uid": spot.evse_uid, "evse_key": fold(spot.evse_uid), **told}
+    return {
+        "location": location,
+        "evse_uid": spot.evse_uid,
+        "evse_key": fold(spot.evse_uid),
+        "capabilities": ["RESERVABLE"],
+        "offered": ["RESERVABLE"],
+        "imported_status": "AVAILABLE",
+        "status": "AVAILABLE",
+        "last_updated": datetime.fromisoformat(_UPDATED),
+    }
 
 
 def _binding(evse: int, spot: Spot) -> dict[str, Any]:
