@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 #: Seconds to wait for the processes of a gateway that was killed this moment.
-PATIENCE = 2.0
+PATIENCE = 5.0
 
 
 class Held(Exception):

@@ -12,6 +12,7 @@ from gateway import logs
 from gateway.office import Office
 from gateway.settings import Settings
 from workers.footing import unusable
+from workers.lock import PATIENCE
 from workers.supervisor import port_problem
 from workers.valkey import redis_url
 
@@ -25,7 +26,7 @@ def prepare(settings: Settings, name: str) -> None:
 
 def claim(host: str, port: int) -> None:
     """End the process with a sentence if nothing can listen there."""
-    if problem := port_problem(host, port):
+    if problem := port_problem(host, port, PATIENCE):
         raise SystemExit(problem)
 
 

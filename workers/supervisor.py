@@ -4,6 +4,7 @@ It knows nothing of what they do. Output is not touched: a child writes where th
 """
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -228,10 +229,24 @@ def reachable(host: str, port: int) -> bool:
         return False
 
 
-def port_problem(host: str, port: int) -> str | None:
-    """Why nothing can listen on ``host`` and ``port``, in one sentence; None if something can."""
+def port_problem(host: str, port: int, patience: float = 0.0) -> str | None:
+    """Why nothing can listen on ``host`` and ``port``, in one sentence; None if something can.
+
+    ``patience``: seconds in which whoever listens there may go, as a gateway does that was killed this moment.
+    """
     if not 0 <= port <= 65535:
         return f"There is no port {port}."
+    until = time.monotonic() + patience
+    while (problem := _in_the_way(host, port)) is not None and problem.errno == errno.EADDRINUSE:
+        if time.monotonic() >= until:
+            break
+        time.sleep(LOOK)
+    if problem is None:
+        return None
+    return f"Port {port} on {host} cannot be used: {(problem.strerror or str(problem)).lower()}."
+
+
+def _in_the_way(host: str, port: int) -> OSError | None:
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -241,5 +256,5 @@ def port_problem(host: str, port: int) -> str | None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except OSError as problem:
-        return f"Port {port} on {host} cannot be used: {(problem.strerror or str(problem)).lower()}."
+        return problem
     return None

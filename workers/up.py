@@ -8,6 +8,7 @@ from workers import api as api_process
 from workers import bridge as bridge_process
 from workers import worker as worker_process
 from workers.footing import place, unreachable, unusable
+from workers.lock import PATIENCE
 from workers.supervisor import Child, Supervisor, port_problem, reachable
 from workers.valkey import NoServer, embedded, redis_url
 
@@ -34,8 +35,8 @@ def _problem(settings: Settings, host: str, api_port: int, ocpp_port: int) -> st
     if api_port == ocpp_port:
         return f"Port {api_port} cannot be both: --api-port and --ocpp-port are to differ."
     return (
-        port_problem(host, api_port)
-        or port_problem(host, ocpp_port)
+        port_problem(host, api_port, PATIENCE)
+        or port_problem(host, ocpp_port, PATIENCE)
         or unusable(settings)
         or (unreachable(settings.redis_url) if settings.redis_url else None)
     )

@@ -92,7 +92,14 @@ class Gateway:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        _until(lambda: _listens(self.api_port) and _listens(self.ocpp_port), self.last_words)
+        _until(lambda: _listens(self.api_port) and _listens(self.ocpp_port) and self._is_the_one(), self.last_words)
+
+    def _is_the_one(self) -> bool:
+        """Who listens is not one that was killed and is not gone yet."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"The gateway does not start:\n{self.last_words()}")
+        return (self.data / "run" / "supervisor.pid").read_text().strip() == str(self.process.pid)
 
     def stop(self) -> int:
         assert self.process is not None

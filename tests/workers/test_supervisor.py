@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -297,6 +298,14 @@ def test_a_port_in_use_is_told_in_one_sentence() -> None:
         assert port_problem("127.0.0.1", port) == f"Port {port} on 127.0.0.1 cannot be used: address already in use."
         assert port_problem("0.0.0.0", port)
     assert port_problem("127.0.0.1", port) is None
+
+
+def test_a_port_whose_listener_is_just_leaving_is_waited_for() -> None:
+    other = socket.create_server(("127.0.0.1", 0))
+    leaving = threading.Timer(0.3, other.close)
+    leaving.start()
+    assert port_problem("127.0.0.1", other.getsockname()[1], LONG) is None
+    leaving.join()
 
 
 def test_a_host_or_port_that_cannot_be_is_told_in_one_sentence() -> None:
