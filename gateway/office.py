@@ -42,7 +42,7 @@ class Office:
     store: Store
     redis: Redis
     bell: Bell
-    http: httpx.AsyncClient
+    http: httpx.AsyncBaseTransport
     names: CheckedResolver
     shares: Shares
     whereabouts: Gathered[Collection[str], Mapping[str, Holder]]

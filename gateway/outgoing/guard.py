@@ -6,6 +6,7 @@ where (mod_commands §Sender). The addresses behind a name are judged when a soc
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 
 from gateway.outgoing.addresses import forbidden_address
@@ -40,6 +41,7 @@ def check_url(url: str, *, hosts: Collection[str], allow_private: bool) -> None:
         raise UrlRefused(f"The host {host} is not registered for this connection.")
 
 
+@lru_cache(1024)
 def check_target(scheme: str, host: str, *, allow_private: bool) -> None:
     """Raise UrlRefused for a scheme or a literal address we do not call; a name is left to the resolver."""
     if scheme != "https" and not (scheme == "http" and allow_private):
@@ -69,6 +71,7 @@ def plain_host(url: str) -> str:
     return parts["host"]
 
 
+@lru_cache(1024)
 def _same(host: str) -> str:
     """One spelling for a host, whatever its case and however its IPv6 address is shortened."""
     try:

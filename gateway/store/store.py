@@ -37,8 +37,8 @@ class Store:
         self._engine = engine
         self._reading = engine.execution_options(reads_only=True)
         self._lightly = engine.execution_options(lightly=True)
-        #: What SQLite looks up by a key is found sooner than a thread is woken.
-        self._at_once = engine.dialect.name == "sqlite"
+        #: What SQLite looks up by a key is found sooner than a thread is woken, or a connection taken from a pool.
+        self._at_once = self._reading.connect() if engine.dialect.name == "sqlite" else None
         self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
@@ -57,12 +57,15 @@ class Store:
 
     async def glance(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``read`` of a few rows by their keys, for what is asked with every command."""
-        if not self._at_once:
+        if self._at_once is None:
             return await self.read(function, *args, **kwargs)
-        with self._reading.begin() as db:
-            return function(db, *args, **kwargs)
+        with self._at_once.begin():
+            return function(self._at_once, *args, **kwargs)
 
     def close(self) -> None:
+        """From the event loop that used it."""
+        if self._at_once is not None:
+            self._at_once.close()
         self._writer.close()
         self._reader.close()
         self._engine.dispose()

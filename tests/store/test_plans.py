@@ -59,7 +59,7 @@ QUERIES = {
     "by_start_key": (transactions.by_start_key, ("key",)),
     "running_at": (transactions.running_at, ("CS", None, 1)),
     "asked_for": (transactions.asked_for, ("CS", 1)),
-    "asked_at": (transactions.asked_at, ("CS", (None, 1), ["t"], START)),
+    "asked_at": (transactions.asked_at, ("CS", (None, 1), ["t"], START, START)),
     "of_reservation": (transactions.of_reservation, (1,)),
     "messages": (transactions.messages, (1,)),
     "lapsed": (transactions.lapsed, (START,)),
