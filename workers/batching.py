@@ -14,6 +14,7 @@ from traceback import format_exception
 from typing import Any
 
 import structlog
+from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker
 from rq.intermediate_queue import IntermediateQueue
@@ -27,21 +28,38 @@ MOST = 200
 #: Seconds between two notes to Redis that this worker is alive, idle, or not suspended.
 SELDOM = 1.0
 
-#: Moves up to ARGV[1] ids from the queue to the intermediate list, as RQ itself moves one; ARGV[2] and the id make a
-#: job's key. Each id with what its job calls.
+#: Moves ids from the queue to the intermediate list, where ARGV[3] is already, up to ARGV[1] of them; ARGV[2] and the
+#: id make a job's key. Each id with what its job calls.
 _TAKE = """
 local taken = {}
-for place = 1, tonumber(ARGV[1]) do
-    local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
-    if not id then break end
-    taken[place] = {id, redis.call('HGET', ARGV[2] .. id, 'data')}
+local id = ARGV[3]
+while id do
+    taken[#taken + 1] = {id, redis.call('HGET', ARGV[2] .. id, 'data')}
+    id = #taken < tonumber(ARGV[1]) and redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
 end
 return taken
 """
 
 
+class BatchedQueue(Queue):
+    """A queue of which a job is taken by its id alone: what it calls is read with that of the others."""
+
+    @classmethod
+    def dequeue_any(  # type: ignore[override]  # RQ's worker says no more than that by position
+        cls, queues: Iterable[Queue], timeout: int | None, connection: Redis, **classes: Any
+    ) -> tuple[Job, Queue] | None:
+        """Waits ``timeout`` seconds for the first of the one queue; raises DequeueTimeout."""
+        (queue,) = queues
+        taken = cls.lmove(connection, queue.key, timeout)
+        if taken is None:
+            return None
+        return queue.job_class(as_text(taken[1]), connection=connection, serializer=queue.serializer), queue
+
+
 class BatchingWorker(SimpleWorker):
-    """For functions that take one list of ids and may run twice."""
+    """For one queue of functions that take one list of ids and may run twice."""
+
+    queue_class = BatchedQueue
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,16 +69,22 @@ class BatchingWorker(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run ``job`` and all that wait behind it; functions side by side, so that they share the store's commits."""
-        jobs = [job, *self._others(queue)]
+        jobs = self._whole(job.id, queue)
+        if not jobs:
+            return
         *beside, last = _by_function(jobs).values()
         running = [(alike, self._threads.submit(_call, alike)) for alike in beside]
         problems = [(last, _call(last)), *((alike, future.result()) for alike, future in running)]
         failed = [each for alike, problem in problems if problem for each in self._failed(alike, problem, queue)]
-        self._forget([each for each in jobs if each not in failed], jobs, queue)
+        self._forget([each for each in jobs if each not in failed], [each.id for each in jobs], queue)
 
-    def _others(self, queue: Queue) -> list[Job]:
+    def _whole(self, first: str, queue: Queue) -> list[Job]:
+        """It and those behind it; without those that somebody has deleted."""
         keys = [queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)]
-        taken = self._take(keys=keys, args=[MOST - 1, self.job_class.redis_job_namespace_prefix])
+        taken = self._take(keys=keys, args=[MOST, self.job_class.redis_job_namespace_prefix, first])
+        gone = [one for one, data in taken if not data]
+        if gone:
+            self._forget([], [as_text(one) for one in gone], queue)
         return [self._job(as_text(one), data) for one, data in taken if data]
 
     def _job(self, id_: str, data: bytes) -> Job:
@@ -78,13 +102,13 @@ class BatchingWorker(SimpleWorker):
                 self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
         return alike
 
-    def _forget(self, done: Iterable[Job], taken: Iterable[Job], queue: Queue) -> None:
+    def _forget(self, done: Iterable[Job], taken: Iterable[str], queue: Queue) -> None:
         """What is done leaves nothing behind in Redis."""
         with self.connection.pipeline(transaction=False) as pipe:
             for job in done:
                 pipe.delete(job.key)
-            for job in taken:
-                pipe.lrem(IntermediateQueue.get_intermediate_queue_key(queue.key), 1, job.id)
+            for one in taken:
+                pipe.lrem(IntermediateQueue.get_intermediate_queue_key(queue.key), 1, one)
             pipe.execute()
 
     # RQ notes each of these several times a job; once in a while says as much.

@@ -8,13 +8,12 @@ import structlog
 import uvloop
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
 from rq.serializers import JSONSerializer
 
 from gateway.bell import QUEUE
 from gateway.office import Office
 from gateway.settings import Settings
-from workers.batching import BatchingWorker
+from workers.batching import BatchedQueue, BatchingWorker
 from workers.jobs import Here
 from workers.process import prepare, settle_memory
 from workers.puller import pull_for_ever
@@ -49,7 +48,7 @@ def serve(settings: Settings, name: str = "worker") -> None:
 def _worker(url: str) -> BatchingWorker:
     connection = Redis.from_url(url)
     return BatchingWorker(
-        [Queue(QUEUE, connection=connection, serializer=JSONSerializer)],
+        [BatchedQueue(QUEUE, connection=connection, serializer=JSONSerializer)],
         connection=connection,
         serializer=JSONSerializer,
         worker_ttl=WORKER_TTL,
