@@ -49,6 +49,8 @@ class HouseDesk:
         await self._store.note(stations.disconnected, station, self._rules, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
+        if not await self._store.glance(commands.waits, station):  # after every answer, and nobody's turn to write
+            return None
         found, rings = await self._store.write(_claim_one, station, self._rules)
         await self._ring(rings)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)

@@ -71,11 +71,15 @@ _DISPATCH = Prepared(
     .where(_IS_OF_IDS, command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
     .values(state=CommandState.DISPATCHED, dispatched_at=bindparam("now"))
 )
-_OLDEST = (
-    select(func.min(command.c.id))
-    .where(_AT_STATIONS, _OPEN, command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
-    .where(command.c.order.is_not(None))  # a STOP_SESSION may have to wait for its transaction's id
-    .group_by(command.c.station)
+_MAY_BE_SENT = and_(
+    _OPEN,
+    command.c.state.in_(before(COMMAND, CommandState.SENT)),
+    _UNANSWERED,
+    command.c.order.is_not(None),  # a STOP_SESSION may have to wait for its transaction's id
+)
+_OLDEST = select(func.min(command.c.id)).where(_AT_STATIONS, _MAY_BE_SENT).group_by(command.c.station)
+_WAITS = Prepared(
+    select(command.c.id).where(command.c.station == bindparam("station_"), _MAY_BE_SENT).order_by(command.c.id).limit(1)
 )
 _CLAIM = Prepared(
     update(command)
@@ -149,6 +153,11 @@ def duplicate(db: Connection, key: str, now: datetime) -> Row | None:
 def dispatch(db: Connection, ids: Collection[int], now: datetime) -> None:
     """Their stations were rung for, and they have to wait there for their turn."""
     _DISPATCH.run(db, {"ids": list(ids), "now": now})
+
+
+def waits(db: Connection, station: str) -> bool:
+    """There is an order for the station that may be claimed."""
+    return _WAITS.first(db, {"station_": station}) is not None
 
 
 def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str, Sendable]:

@@ -34,6 +34,7 @@ from tests.support.overheard import overhear
 SOON = timedelta(seconds=6)
 QUERIES = {
     "duplicate": (commands.duplicate, ("key", START)),
+    "waits": (commands.waits, ("CS",)),
     "claim": (commands.claim, (["CS"], START)),
     "dispatch": (commands.dispatch, ([1], START)),
     "queue_of": (queues.queue_of, ([1],)),
