@@ -34,6 +34,10 @@ def test_an_emsp_is_connected_as_the_page_says(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr + log
     assert "registered as DE*EMS with NL*CPO CPO, by OCPI 2.2.1" in log
     assert "violates" not in log
+    [location] = json.loads((tmp_path / "locations-seen.json").read_text())["data"]
+    evse = json.loads((tmp_path / "evse-seen.json").read_text())["data"]
+    assert (location["id"], location["evses"]) == ("LOC1", [evse])
+    assert (evse["uid"], evse["status"]) == ("E1", "AVAILABLE")
     assert json.loads((tmp_path / "answer.json").read_text())["data"]["result"] == "ACCEPTED"
     status = json.loads((tmp_path / "status.json").read_text())["data"]
     assert (status["command"], status["results"][0]["result"]) == ("RESERVE_NOW", "ACCEPTED")
@@ -44,4 +48,4 @@ def test_an_emsp_is_connected_as_the_page_says(tmp_path: Path) -> None:
 
 def test_the_page_names_every_step() -> None:
     titles = re.findall(r"^## (.*)$", PAGE.read_text(), re.MULTILINE)
-    assert [title[0] for title in titles[:-1]] == ["1", "2", "3", "4", "5", "6"]
+    assert [title[0] for title in titles[:-1]] == ["1", "2", "3", "4", "5", "6", "7"]
