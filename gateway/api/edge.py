@@ -33,7 +33,7 @@ class Edge:
         ids = message_ids(given)
         routed = _swapped(given) if _is_functional(path) else {}
         known = {"message_ids": ids, "given": given, "routed": routed}
-        scope = {**scope, "path": path, "raw_path": path.encode(), **known}
+        scope = {**scope, "path": path, **known}
         started = False
 
         async def decorated(message: Message) -> None:

@@ -1,5 +1,7 @@
 """The Locations module's Sender interface: partners pull where and how our EVSEs are (mod_locations §Sender)."""
 
+from urllib.parse import unquote
+
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -25,8 +27,8 @@ def router_for(dialect: Dialect) -> APIRouter:
 
     async def a_part(request: Request) -> Response:
         partner, cpos = await listing(request)
-        place = [request.path_params[name] for name in documents.PLACE if name in request.path_params]
-        told = await office_of(request).store.read(one, partner, cpos, place, dialect)
+        place = _place(request, router.prefix)
+        told = await office_of(request).store.read(one, partner, cpos, place, dialect) if len(place) <= 3 else None
         if told is None:
             raise HTTPException(404, "There is no such object.")
         return answer(told)
@@ -42,4 +44,12 @@ def router_for(dialect: Dialect) -> APIRouter:
             response_model=Envelope[model],  # type: ignore[valid-type]  # a value, not a type
             openapi_extra=documents.of_place(names),
         )
+    # Read already, an id that has a slash in it looks like several.
+    router.add_api_route("/{place:path}", a_part, methods=["GET"], include_in_schema=False)
     return router
+
+
+def _place(request: Request, prefix: str) -> list[str]:
+    """The ids in the URL: one that has a slash in it is written with %2F, which the server has read already."""
+    written = request.scope["raw_path"].decode("latin-1").rstrip("/")
+    return [unquote(one) for one in written.removeprefix(f"{prefix}/").split("/")]

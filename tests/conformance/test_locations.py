@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -314,6 +315,18 @@ async def test_rule_56_a_location_an_evse_and_a_connector_are_shown_and_what_is_
             assert (told.http, told.code) == (404, 2000)
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert (await emsp.ask(method, path, {})).http == 405
+
+
+async def test_an_id_may_have_whatever_a_url_has_to_write_otherwise(hasty: Gateway):
+    location = hasty.location(Spot(None, uid="E/1 %2F?"), id=f"{hasty.station_name()[-20:]}/A B+%")
+    path = PLACE.format(version="2.2.1", location=quote(location, safe=""))
+    async with hasty.emsp() as emsp:
+        whole = (await emsp.get(path)).json["data"]
+        assert (whole["id"], whole["evses"][0]["uid"]) == (location, "E/1 %2F?")
+        assert (await emsp.get(f"{path}/E%2F1%20%252F%3F")).json["data"] == whole["evses"][0]
+        assert (await emsp.get(f"{path}/E%2f1%20%252F%3F/1/")).json["data"] == whole["evses"][0]["connectors"][0]
+        for none in (path.replace("%2F", "/"), f"{path}/E%2F1", f"{path}/E%2F1%20%252F%3F/1/1"):
+            assert (await emsp.get(none)).http == 404
 
 
 @versions
