@@ -103,7 +103,7 @@ RESERVATION: Transitions[ReservationState] = {
 LIVE = frozenset({ReservationState.PENDING, ReservationState.ACTIVE, ReservationState.UNKNOWN})
 
 SESSION: Transitions[SessionState] = {
-    SessionState.RESERVATION: frozenset({SessionState.ACTIVE, SessionState.COMPLETED, SessionState.INVALID}),
+    SessionState.RESERVATION: frozenset({SessionState.ACTIVE, SessionState.COMPLETED}),
     SessionState.PENDING: frozenset({SessionState.ACTIVE, SessionState.INVALID}),
     SessionState.ACTIVE: frozenset({SessionState.COMPLETED, SessionState.INVALID}),
     SessionState.COMPLETED: frozenset(),

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway import evses, reserving
+from gateway import cdrs, evses, reserving
 from gateway.domain.lifecycle import CALLBACK, COMMAND, LIVE, RESERVATION, SESSION, UNFINISHED
 from ocpi.headers import Party
 from ocpi.sessions import NOT_AVAILABLE
@@ -131,10 +131,17 @@ class Life(RuleBasedStateMachine):
 
     # What the CPO does itself
 
-    @rule(at=place, minutes=until, then=answers)
-    def the_cpo_reserves(self, at: tuple[str, str | None], minutes: int, then: str) -> None:
+    @rule(at=place, minutes=until, type_=st.sampled_from((None, None, "sType2")), then=answers)
+    def the_cpo_reserves(self, at: tuple[str, str | None], minutes: int, type_: str | None, then: str) -> None:
+        """An EVSE, any with a type of connector, or any."""
         until = self.house.now + timedelta(minutes=minutes)
-        wanted = reserving.Wanted(location_id=at[0], evse_uid=at[1], token="APP-USER-1", until=until)
+        wanted = reserving.Wanted(
+            location_id=at[0],
+            evse_uid=at[1] if type_ is None else None,
+            connector_type=type_,
+            token="APP-USER-1",
+            until=until,
+        )
         try:
             made = self.house.run(reserving.make, wanted, self.indoors.rules, self.indoors.online, self.house.now)
         except reserving.Impossible:
@@ -153,6 +160,33 @@ class Life(RuleBasedStateMachine):
             return
         self.house.ring("dispatch", [made])
         self._served(then)
+
+    @rule(which=number, anew=yes_or_no)
+    def the_cpo_credits(self, which: int, anew: bool) -> None:
+        """A CDR is taken back whole, once, and perhaps made anew."""
+        cdr = picked(self.indoors.rows("cdr"), which)
+        if cdr is None:
+            return
+        known = self.indoors.rows("cdr")
+        may = cdr["credits"] is None and cdr["id"] not in {row["credits"] for row in known}
+        try:
+            made = self.house.run(cdrs.credit, cdr["id"], "By mistake", self.house.now)
+        except cdrs.NotPossible:
+            assert not may
+            return
+        assert may
+        [taken_back] = self.indoors.rows("cdr", id=made)
+        for vat in ("excl_vat", "incl_vat"):
+            assert exact(taken_back["body"]["total_cost"][vat]) == -exact(cdr["body"]["total_cost"][vat])
+        if anew:
+            again = self.house.run(cdrs.replace, cdr["id"], self.house.now)
+            assert again is not None
+            self._is_the_same(cdr["body"], self.indoors.rows("cdr", id=again)[0]["body"])
+
+    def _is_the_same(self, before: dict[str, Any], again: dict[str, Any]) -> None:
+        """Nothing that it is made from has changed, whatever was told since."""
+        for name in ("total_energy", "total_time", "total_cost", "cdr_location", "cdr_token", "charging_periods"):
+            assert again.get(name) == before.get(name), name
 
     # How stations answer
 
@@ -359,6 +393,9 @@ class Life(RuleBasedStateMachine):
         self._prices(now)
         for row in now["cdr"].values():
             adds_up(row["body"])
+            session = now["session"][row["session"]]
+            assert session["state"] == "COMPLETED"
+            assert exact(row["body"]["total_energy"]) == session["kwh"]
         self.before = now
 
     def _numbers(self, now: dict[str, dict[int, dict[str, Any]]]) -> None:
@@ -491,7 +528,7 @@ class Life(RuleBasedStateMachine):
         standing = [session for session in standing if session not in credited(rows["cdr"])]
         charged = [row["id"] for row in rows["session"] if row["partner"] and row["transaction_id"]]
         assert len(set(standing)) == len(standing)
-        assert set(charged) <= set(standing)
+        assert set(charged) <= {*standing, *credited(rows["cdr"])}
 
     # The small things
 
