@@ -9,7 +9,8 @@ import pytest
 from tests.journeys.test_hard_cases import ACCEPTED, OCPP, REJECTED, a_place, a_station, every_ocpp, spot
 from tests.support.gateway import Gateway, Spot, eventually
 from tests.support.gateway import running as running_gateway
-from tests.support.station import Reply, ScriptedStation, group_in, now, number_in, token_in
+from tests.support.scene import willing
+from tests.support.station import SUBPROTOCOLS, Reply, ScriptedStation, group_in, now, number_in, token_in
 from tests.support.together import together
 
 OCCUPIED = {"status": "Occupied"}
@@ -89,6 +90,31 @@ async def test_a_2_x_station_keeps_its_reservations_over_a_reboot(gateway: Gatew
         await station.tell_status("Reserved")
         assert gateway.reservation_of(told)["state"] == "ACTIVE"
         assert len(station.all_asked("ReserveNow")) == 1
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["cancelled", "used"])
+@pytest.mark.parametrize(("before", "after"), [("1.6", "2.0.1"), ("2.0.1", "2.1"), ("2.1", "1.6")])
+async def test_a_station_that_comes_back_in_another_version_keeps_its_reservation(
+    gateway: Gateway, before: str, after: str, used: bool
+):
+    """A firmware update: the same station, EVSE and number, in other words."""
+    name = gateway.station_name()
+    location = gateway.location(Spot(name))
+    async with gateway.emsp() as emsp, a_station(gateway, name, before) as station:
+        told = await emsp.reserve(location)
+        assert await emsp.result(told) == "ACCEPTED"
+        order = await station.asked_for("RESERVE_NOW")
+        station.ocpp, station.subprotocol, station.script = after, SUBPROTOCOLS[after], willing(after)
+        await station.reconnect()
+        await station.boot()
+        if used:
+            await station.begin(token_in(order), **({"reservationId": number_in(order)} if station.is_1 else {}))
+            assert gateway.reservation_of(told)["state"] == "USED"
+            await emsp.session_becomes(session_of(gateway, told)["session_id"], "ACTIVE")
+            return
+        assert await emsp.result(await emsp.cancel()) == "ACCEPTED"
+        assert number_in(await station.asked_for("CANCEL_RESERVATION")) == number_in(order)
+        assert gateway.reservation_of(told)["state"] == "CANCELLED"
 
 
 @every_2
