@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from typing import Any, ClassVar
 
 import structlog
@@ -20,29 +19,33 @@ class Here:
     office: Office
     loop: asyncio.AbstractEventLoop
     #: POSTs that a job has started and nobody waits for.
-    posting: ClassVar["set[Future[None]]"] = set()
+    posting: ClassVar[set[asyncio.Task[None]]] = set()
 
 
 def dispatch(ids: list[int]) -> None:
     """The commands are written down: ring the nodes that hold their stations."""
-    post(_run(Here.office.dispatch(ids)))
+    _run(_posted_after(Here.office.dispatch(ids)))
 
 
 def conclude(ids: list[int]) -> None:
     """The commands were answered, or their time is up: give each its result, and start posting it."""
-    post(_run(Here.office.conclude(ids)))
+    _run(_posted_after(Here.office.conclude(ids)))
+
+
+async def _posted_after(work: Coroutine[Any, Any, Taken | None]) -> None:
+    post(await work)
 
 
 def post(taken: Taken | None) -> None:
-    """POST on the loop, without waiting: a slow eMSP holds nobody else's results up."""
+    """On the loop: POST, without waiting; a slow eMSP holds nobody else's results up."""
     if taken is None or not taken.due:
         return
-    posting = asyncio.run_coroutine_threadsafe(callbacks.deliver(Here.office, taken), Here.loop)
+    posting = Here.loop.create_task(callbacks.deliver(Here.office, taken))
     Here.posting.add(posting)
     posting.add_done_callback(_posted)
 
 
-def _posted(posting: "Future[None]") -> None:
+def _posted(posting: "asyncio.Task[None]") -> None:
     Here.posting.discard(posting)
     if not posting.cancelled() and (problem := posting.exception()) is not None:
         log.error("callbacks could not be posted; the sweeper tries again", problem=repr(problem))

@@ -85,7 +85,7 @@ class _Home:
     async def _close(self) -> None:
         self._sweeping.cancel()
         self._pulling.cancel()
-        last = [asyncio.wrap_future(one) for one in list(Here.posting)]
+        last = list(Here.posting)
         if last:
             await asyncio.wait(last, timeout=GRACE)
         await Here.office.close()

@@ -145,10 +145,11 @@ def _say(sentence: str) -> None:
 
 
 async def _until_told_to_stop(benchmark: Benchmark, plan: Plan) -> dict[str, Any]:
-    """SIGTERM ends everything in order, as Ctrl-C does."""
+    """SIGTERM ends everything in order, as Ctrl-C does, which a shell keeps from what it runs in the background."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return {"benchmark": plan.named(benchmark.name)} | await benchmark.run(plan, _say)
 
 
