@@ -14,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 #: SQLite: how long a writer waits for another process's transaction, in seconds.
 _BUSY = 10.0
+#: PostgreSQL: statements that a connection keeps prepared.
+_PREPARED = 1_000
 
 
 def open_engine(url: str) -> Engine:
@@ -61,6 +63,8 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
     connection.autocommit = True  # in a transaction it would be undone with the first rollback
     connection.execute("SET TIME ZONE 'UTC'")
     connection.autocommit = False
+    # A statement is prepared once for each set of its values' types; with fewer, all would be prepared again and again.
+    connection.prepared_max = _PREPARED
 
 
 def _begin_sqlite(connection: Connection) -> None:
