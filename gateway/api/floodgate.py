@@ -11,6 +11,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a command may be kept waiting for its turn.
 PATIENCE = 1.0
+#: Refusals that are kept waiting as long, so that who repeats what was refused does not do it at once; more are not.
+KEPT_WAITING = 2_000
 #: eMSPs whose pace is remembered; one that is forgotten begins anew with all that it may send at once.
 REMEMBERED = 10_000
 
@@ -23,6 +25,7 @@ class Floodgate:
         self._patience, self._remembered = patience, remembered
         self._buckets: OrderedDict[tuple[int, str], Bucket] = OrderedDict()
         self._flooding: set[tuple[int, str]] = set()
+        self._kept_waiting = 0
 
     async def admit(self, partner: int, party: str) -> bool:
         """Wait for the turn of a command of this eMSP's; False when that would take too long."""
@@ -39,9 +42,19 @@ class Floodgate:
             if emsp not in self._flooding:
                 self._flooding.add(emsp)
                 log.warning("an eMSP sends more commands than it may", partner=partner, party=party)
+            await self._keep_waiting()
             return False
         if pause:
             await asyncio.sleep(pause)
         else:
             self._flooding.discard(emsp)
         return True
+
+    async def _keep_waiting(self) -> None:
+        if self._kept_waiting >= KEPT_WAITING:
+            return
+        self._kept_waiting += 1
+        try:
+            await asyncio.sleep(self._patience)
+        finally:
+            self._kept_waiting -= 1

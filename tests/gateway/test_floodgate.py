@@ -3,8 +3,10 @@
 import asyncio
 import time
 
+import pytest
 from structlog.testing import capture_logs
 
+from gateway.api import floodgate
 from gateway.api.floodgate import Floodgate
 from gateway.outgoing.shares import Shares
 
@@ -31,6 +33,24 @@ async def test_what_was_refused_does_not_count() -> None:
     told = await asyncio.gather(*(gate.admit(1, "de*one") for _ in range(500)))
     assert 10 <= sum(told) <= 12
     assert await gate.admit(1, "de*one")  # nobody waits for the turns of those that were refused
+
+
+async def test_a_refusal_is_kept_waiting_and_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floodgate, "KEPT_WAITING", 3)
+    gate = Floodgate(rate=0.001, burst=1, patience=600)
+    assert await gate.admit(1, "de*one")
+    refused = [asyncio.create_task(gate.admit(1, "de*one")) for _ in range(5)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [one.done() and one.result() is False for one in refused] == [False, False, False, True, True]
+    for one in refused:
+        one.cancel()
+    await asyncio.gather(*refused, return_exceptions=True)
+    again = asyncio.create_task(gate.admit(1, "de*one"))  # those that hung up wait no more
+    await asyncio.sleep(0)
+    assert not again.done()
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
 
 
 async def test_only_so_many_are_remembered() -> None:
