@@ -1,6 +1,7 @@
 """Callbacks, the story: a result is posted inside the promised time, and every attempt is recorded."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,7 +15,7 @@ from gateway.office import Office
 from gateway.outgoing.client import Posted
 from gateway.outgoing.heard import Heard, heard, ocpi_status, why
 from gateway.store import callbacks
-from gateway.store.callbacks import Attempt, Due, Taken
+from gateway.store.callbacks import Attempt, Due
 from ocpi.commands import CommandResult, CommandResultType
 from ocpi.headers import Encoding, MessageIds, Party, Routing
 from ocpi.types import DisplayText
@@ -22,22 +23,27 @@ from ocpi.types import DisplayText
 log = structlog.get_logger(__name__)
 
 
-async def deliver(office: Office, taken: Taken | None = None) -> None:
+async def deliver(office: Office, taken: Collection[Due] | None = None) -> None:
     """POST what was taken, else all that is due, each on its own; what fails is due again after its pause."""
     if taken is None:
-        taken = await office.store.note(_take, office.rules.settings.callback_attempt_timeout)
-    await asyncio.gather(*(_deliver_one(office, one, taken.until) for one in taken.due))
+        taken = await office.store.note(_take_all, office.rules.settings.callback_attempt_timeout)
+    await asyncio.gather(*(_deliver_one(office, one) for one in taken))
 
 
-def _take(db: Connection, attempt: timedelta) -> Taken:
-    """All that is due, held from now on, however long the store was busy."""
-    return callbacks.take(db, None, utc_now(), attempt)
+async def held(office: Office, ids: Collection[int]) -> list[Due]:
+    """Those of ``ids`` that were held for us when they became owed."""
+    return await office.store.glance(callbacks.held, ids, office.rules.settings.callback_attempt_timeout)
 
 
-async def _deliver_one(office: Office, due: Due, until: datetime) -> None:
+def _take_all(db: Connection, attempt: timedelta) -> list[Due]:
+    """Held from now on, however long the store was busy."""
+    return callbacks.take_all(db, utc_now(), attempt)
+
+
+async def _deliver_one(office: Office, due: Due) -> None:
     async with office.shares.of(due.partner):
         at, ids = utc_now(), new_ids()
-        left = min(until, due.expires_at) - at
+        left = min(due.until, due.expires_at) - at
         if left <= timedelta(0):  # it was held up: it is due again soon, or the promised time is over
             return
         posted = _unsent(due) or await _post(office, due, ids, left)

@@ -21,7 +21,7 @@ from gateway.outgoing.shares import Shares
 from gateway.secrets import open_secrets
 from gateway.settings import Settings
 from gateway.store import callbacks, commands, queues
-from gateway.store.callbacks import Taken
+from gateway.store.callbacks import Due
 from gateway.store.engine import open_engine
 from gateway.store.store import Store
 from ocpp_bridge.answers import Answer, Ending
@@ -88,7 +88,7 @@ class Office:
             return False
         return True
 
-    async def dispatch(self, ids: Collection[int]) -> Taken | None:
+    async def dispatch(self, ids: Collection[int]) -> list[Due]:
         """Ring the nodes that hold the commands' stations; a command whose station nobody holds is answered at once.
 
         The one whose turn it is goes from RECEIVED to SENT in a moment; those behind it are marked as DISPATCHED.
@@ -97,7 +97,7 @@ class Office:
         queue = await self.store.glance(queues.queue_of, ids) if ids else []
         waiting = [one for one in queue if one.id in set(ids) and one.unsent]
         if not waiting:
-            return None
+            return []
         held = await self.online({one.station for one in waiting})
         crowded_out = queues.crowded_out(queue, self.rules.settings.station_queue)
         letters: list[Letter] = []
@@ -116,21 +116,21 @@ class Office:
             await self.store.note(commands.dispatch, behind, utc_now())
         return await self.not_sent(unsent)
 
-    async def not_sent(self, unsent: dict[int, str]) -> Taken | None:
+    async def not_sent(self, unsent: dict[int, str]) -> list[Due]:
         """These orders will not be sent, and why: conclude them, unless a node has taken one after all."""
         answers = {one: Answer(ending=Ending.NOT_SENT, detail=why) for one, why in unsent.items()}
         if answers and (ended := await self.store.write(commands.never_sent, answers, utc_now())):
             return await self.conclude(ended)
-        return None
+        return []
 
-    async def conclude(self, ids: Collection[int]) -> Taken:
+    async def conclude(self, ids: Collection[int]) -> list[Due]:
         """Give the commands that are ripe their results; the callbacks that are to be posted now."""
         dispatch, taken = await self.store.write(_conclude, list(ids), self.rules)
         await self.ring(Job.DISPATCH, dispatch)
         return taken
 
 
-def _conclude(db: Connection, ids: Sequence[int], rules: Rules) -> tuple[list[int], Taken]:
+def _conclude(db: Connection, ids: Sequence[int], rules: Rules) -> tuple[list[int], list[Due]]:
     now = utc_now()
     moved = conclusions.conclude(db, ids, rules, now)
     return moved.dispatch, callbacks.take(db, moved.callbacks, now, rules.settings.callback_attempt_timeout)

@@ -1,152 +1,200 @@
-"""An RQ worker that takes every job that waits and runs each function once, with all their ids.
+"""An RQ worker on an event loop, which runs each function once with the ids of all its jobs that wait.
 
-A job here is a function's name and a list of ids, so two jobs of the same function are one job with a longer list. What
-a killed worker had taken stays in RQ's intermediate list, is failed there by RQ's own maintenance, and its work is
-found by the sweeper long before that.
+A job here is a function's name and a list of ids, and says both in its id (``gateway/bell.py``); two jobs of the same
+function are one job with a longer list. What a killed worker had taken stays in RQ's intermediate list, is failed there
+by RQ's own maintenance, and its work is found by the sweeper long before that.
 """
 
-import time
-import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from traceback import format_exception
-from typing import Any
 
 import structlog
 from redis import Redis
-from redis.client import Pipeline
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.intermediate_queue import IntermediateQueue
-from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.suspension import is_suspended
 from rq.utils import as_text
+from rq.worker import WorkerStatus
+
+from gateway.bell import QUEUE, called_by
+from gateway.bell import Job as Name
+from gateway.gathered import Gathered
 
 log = structlog.get_logger(__name__)
 
-#: Jobs in one batch.
+#: Jobs that are taken at once; and that are being done, before no more are taken.
 MOST = 200
-#: Seconds between two notes to Redis that this worker is alive, idle, or not suspended.
-SELDOM = 1.0
+#: Jobs that are being done before the next are taken many at once: one by one is sooner, many at once is cheaper.
+FEW = 3
+#: Seconds: a wait for the next job; between two notes to Redis that this worker is alive; before Redis is tried again.
+WAIT = 2
+SELDOM = 2.0
+PAUSE = 0.5
+#: RQ's defaults (405 and 600 seconds) would leave a dead worker's jobs lying for minutes.
+WORKER_TTL = 17
+MAINTENANCE = 5
+#: Seconds that Redis may be silent, beyond the wait for the next job.
+PATIENCE = 10
 
-#: Moves ids from the queue to the intermediate list, where ARGV[3] is already, up to ARGV[1] of them; ARGV[2] and the
-#: id make a job's key. Each id with what its job calls.
+#: Moves up to ARGV[1] ids from the queue to the intermediate list.
 _TAKE = """
 local taken = {}
-local id = ARGV[3]
-while id do
-    taken[#taken + 1] = {id, redis.call('HGET', ARGV[2] .. id, 'data')}
-    id = #taken < tonumber(ARGV[1]) and redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+while #taken < tonumber(ARGV[1]) do
+    local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+    if not id then
+        break
+    end
+    taken[#taken + 1] = id
 end
 return taken
 """
+#: What is done leaves nothing behind. KEYS: the intermediate list, then what to delete. ARGV: the ids.
+_FORGET = """
+redis.call('DEL', unpack(KEYS, 2))
+for _, id in ipairs(ARGV) do
+    redis.call('LREM', KEYS[1], 1, id)
+end
+"""
 
-
-class BatchedQueue(Queue):
-    """A queue of which a job is taken by its id alone: what it calls is read with that of the others."""
-
-    @classmethod
-    def dequeue_any(  # type: ignore[override]  # RQ's worker says no more than that by position
-        cls, queues: Iterable[Queue], timeout: int | None, connection: Redis, **classes: Any
-    ) -> tuple[Job, Queue] | None:
-        """Waits ``timeout`` seconds for the first of the one queue; raises DequeueTimeout."""
-        (queue,) = queues
-        taken = cls.lmove(connection, queue.key, timeout)
-        if taken is None:
-            return None
-        return queue.job_class(as_text(taken[1]), connection=connection, serializer=queue.serializer), queue
+Function = Callable[[Sequence[int]], Awaitable[None]]
 
 
 class BatchingWorker(SimpleWorker):
-    """For one queue of functions that take one list of ids and may run twice."""
+    """For one queue of ``functions`` that take one list of ids and may run twice.
 
-    queue_class = BatchedQueue
+    RQ's own part, with which it is known to ``rq info``, kept and cleaned up after, runs in threads: it waits for Redis.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._take = self.connection.register_script(_TAKE)
-        self._threads = ThreadPoolExecutor(thread_name_prefix="job")
-        self._noted: dict[str, float] = defaultdict(float)
+    def __init__(self, redis_url: str, functions: Mapping[Name, Function]) -> None:
+        connection = Redis.from_url(redis_url)
+        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+        super().__init__(
+            [queue],
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL,
+            maintenance_interval=MAINTENANCE,
+        )
+        self._redis = AsyncRedis.from_url(redis_url, socket_timeout=WAIT + PATIENCE)
+        self._waiting, self._taken = queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)
+        self._take = self._redis.register_script(_TAKE)
+        self._forget = Gathered(self._forget_all)
+        self._functions = {name: Gathered(_together(function)) for name, function in functions.items()}
+        self._doing: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._going_on = asyncio.Event()
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run ``job`` and all that wait behind it; functions side by side, so that they share the store's commits."""
-        jobs = self._whole(job.id, queue)
-        if not jobs:
-            return
-        *beside, last = _by_function(jobs).values()
-        running = [(alike, self._threads.submit(_call, alike)) for alike in beside]
-        problems = [(last, _call(last)), *((alike, future.result()) for alike, future in running)]
-        failed = [each for alike, problem in problems if problem for each in self._failed(alike, problem, queue)]
-        self._forget([each for each in jobs if each not in failed], [each.id for each in jobs], queue)
+    async def serve(self, told: asyncio.Event) -> None:
+        """Until ``told``; then what was taken is done. Raises RedisError when there is no Redis at the start."""
+        await asyncio.to_thread(self.bootstrap, "WARNING")
+        duties = [asyncio.create_task(self._take_for_ever()), asyncio.create_task(self._keep())]
+        await told.wait()
+        for duty in duties:
+            duty.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
+        if self._doing:
+            await asyncio.wait(self._doing, timeout=PATIENCE)
+        try:
+            await self._redis.aclose()
+            await asyncio.to_thread(self.teardown)
+        except RedisError as problem:
+            log.warning("the worker could not sign off", problem=repr(problem))
 
-    def _whole(self, first: str, queue: Queue) -> list[Job]:
-        """It and those behind it; without those that somebody has deleted."""
-        keys = [queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)]
-        taken = self._take(keys=keys, args=[MOST, self.job_class.redis_job_namespace_prefix, first])
-        gone = [one for one, data in taken if not data]
-        if gone:
-            self._forget([], [as_text(one) for one in gone], queue)
-        return [self._job(as_text(one), data) for one, data in taken if data]
+    async def _take_for_ever(self) -> None:
+        while True:
+            await self._going_on.wait()
+            try:
+                taken = await self._next()
+            except (RedisError, OSError) as problem:
+                log.warning("no job can be taken", problem=repr(problem))
+                await asyncio.sleep(PAUSE)
+                continue
+            for id_ in taken:
+                self._begin(id_)
+            while len(self._doing) >= MOST:
+                self._room.clear()
+                await self._room.wait()
 
-    def _job(self, id_: str, data: bytes) -> Job:
-        """As much of a job as it takes to run it."""
-        job = self.job_class(id_, connection=self.connection, serializer=self.serializer)
-        job.data = zlib.decompress(data)
-        return job
+    async def _next(self) -> Sequence[str]:
+        if len(self._doing) >= FEW and (many := await self._take([self._waiting, self._taken], [MOST])):
+            return [as_text(id_) for id_ in many]
+        one: bytes | None = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
+        return [as_text(one)] if one is not None else []
 
-    def _failed(self, alike: list[Job], problem: BaseException, queue: Queue) -> list[Job]:
-        """The jobs of a function that failed, recorded where RQ's own tools look for failures."""
-        log.error("a job failed; the sweeper does its work again", job=alike[0].func_name, problem=repr(problem))
-        whole = self.job_class.fetch_many([one.id for one in alike], self.connection, self.serializer)
-        for job in whole:
-            if job is not None:
-                self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
-        return alike
+    def _begin(self, id_: str) -> None:
+        doing = asyncio.create_task(self._do(id_))
+        self._doing.add(doing)
+        doing.add_done_callback(self._done)
 
-    def _forget(self, done: Iterable[Job], taken: Iterable[str], queue: Queue) -> None:
-        """What is done leaves nothing behind in Redis."""
-        with self.connection.pipeline(transaction=False) as pipe:
-            for job in done:
-                pipe.delete(job.key)
-            for one in taken:
-                pipe.lrem(IntermediateQueue.get_intermediate_queue_key(queue.key), 1, one)
-            pipe.execute()
+    def _done(self, doing: asyncio.Task[None]) -> None:
+        self._doing.discard(doing)
+        self._room.set()
 
-    # RQ notes each of these several times a job; once in a while says as much.
+    async def _do(self, id_: str) -> None:
+        """One job, together with those of the same function."""
+        try:
+            try:
+                name, ids = called_by(id_) or await asyncio.to_thread(self._looked_up, id_)
+                await self._functions[name](ids)
+            except Exception as problem:
+                log.error("a job failed; the sweeper does its work again", job=id_, problem=repr(problem))
+                await asyncio.to_thread(self._failed, id_, problem)
+                await self._redis.lrem(self._taken, 1, id_)
+            else:
+                await self._forget(id_)
+        except (RedisError, OSError) as problem:
+            log.warning("a job's end could not be told", job=id_, problem=repr(problem))
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        if pipeline is not None or self._is_due("heartbeat"):
-            super().heartbeat(timeout, pipeline)
+    def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
+        """Of a job with another id: of an older release, or enqueued by hand."""
+        job = self.job_class.fetch(id_, self.connection, self.serializer)
+        return Name(str(job.func_name)), list(job.args[0])
 
-    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        if pipeline is not None or self._is_due(f"state {state}"):
-            super().set_state(state, pipeline)
+    def _failed(self, id_: str, problem: Exception) -> None:
+        """Recorded where RQ's own tools look for failures."""
+        (queue,) = self.queues
+        job = queue.fetch_job(id_)
+        if job is not None:
+            self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
 
-    def check_for_suspension(self, burst: bool) -> None:
-        if self._is_due("suspension"):
-            super().check_for_suspension(burst)
+    async def _forget_all(self, ids: Sequence[str]) -> Sequence[None]:
+        records = [self.job_class.key_for(id_) for id_ in ids]
+        await self._redis.eval(_FORGET, len(records) + 1, self._taken, *records, *ids)
+        return [None for _ in ids]
+
+    async def _keep(self) -> None:
+        """What RQ does between two jobs, every now and then."""
+        while True:
+            try:
+                suspended = await asyncio.to_thread(self._note)
+            except (RedisError, OSError) as problem:
+                log.warning("the worker could not be kept known", problem=repr(problem))
+                suspended = False
+            if suspended:
+                self._going_on.clear()
+            else:
+                self._going_on.set()
+            await asyncio.sleep(SELDOM)
+
+    def _note(self) -> bool:
+        """Whether ``rq suspend`` was said."""
+        self.set_state(WorkerStatus.BUSY if self._doing else WorkerStatus.IDLE)
+        self.heartbeat()
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ's own
+        return bool(is_suspended(self.connection, self))
 
     def procline(self, message: str) -> None:
         """The process keeps its name."""
 
-    def _is_due(self, note: str) -> bool:
-        now = time.monotonic()
-        if now - self._noted[note] < SELDOM:
-            return False
-        self._noted[note] = now
-        return True
 
+def _together(function: Function) -> Callable[[Sequence[Sequence[int]]], Awaitable[Sequence[None]]]:
+    async def run(jobs: Sequence[Sequence[int]]) -> Sequence[None]:
+        await function([id_ for ids in jobs for id_ in ids])
+        return [None for _ in jobs]
 
-def _call(alike: list[Job]) -> BaseException | None:
-    """Run the function of these jobs with all their ids; why it failed."""
-    try:
-        alike[0].func([one for each in alike for one in each.args[0]])
-    except Exception as problem:
-        return problem
-    return None
-
-
-def _by_function(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:
-    alike: dict[str, list[Job]] = defaultdict(list)
-    for job in jobs:
-        alike[str(job.func_name)].append(job)
-    return alike
+    return run

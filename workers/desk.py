@@ -2,22 +2,27 @@
 
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy import Connection
 
 from gateway import authorization, charging, conclusions, reservations, stations
 from gateway.bell import Job
+from gateway.conclusions import Moved
 from gateway.domain.results import TAKEN
 from gateway.holding import taken
 from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.real_time import RealTime
 from gateway.store import commands
+from gateway.store.callbacks import hold, let_go
 from gateway.store.commands import Sendable
 from gateway.store.errands import give_back
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Claimed
 from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
 from ocpp_bridge.orders import IdToken, RequestStart
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -56,11 +61,16 @@ class HouseDesk:
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
-        late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
-        if late is None:
+        try:
+            moved = await self._store.write(_answered, order_id, subprotocol, answer, self._rules)
+        except Exception as problem:  # what the station said is a fact all the same
+            log.error("an answer cannot be judged now", command_id=order_id, problem=repr(problem))
+            late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
             await self._office.ring(Job.CONCLUDE, [order_id])
-        else:
-            await self._office.ring(Job.DISPATCH, late.dispatch)
+            moved = late or Moved()
+        if not await self._office.ring(Job.POST, moved.callbacks):
+            await self._store.note(let_go, moved.callbacks, utc_now())
+        await self._office.ring(Job.DISPATCH, moved.dispatch)
 
     async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:
         await self._store.note(stations.told_abilities, station, answer, utc_now())
@@ -111,6 +121,17 @@ class HouseDesk:
     async def _ring(self, rings: Rings) -> None:
         await self._office.ring(Job.CONCLUDE, rings.conclude)
         await self._office.ring(Job.DISPATCH, rings.dispatch)
+
+
+def _answered(db: Connection, order_id: int, subprotocol: str, answer: Answer, rules: Rules) -> Moved:
+    """How an order ended, and what follows from it; its callbacks are held for the worker that will be rung for."""
+    now = utc_now()
+    late = conclusions.answered(db, order_id, subprotocol, answer, rules, now)
+    if late is not None:
+        return late
+    moved = conclusions.conclude(db, [order_id], rules, now)
+    held = hold(db, moved.callbacks, now, rules.settings.callback_attempt_timeout)
+    return Moved(callbacks=held, dispatch=moved.dispatch)
 
 
 def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | None, Rings]:

@@ -15,7 +15,7 @@ from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.pushes import Pusher
 from gateway.store import commands
-from gateway.store.callbacks import Taken
+from gateway.store.callbacks import Due
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     rung_before = now - settings.ring_again
     ring, ripe = await office.store.read(commands.due, now, settings.node_patience, rung_before, MOST)
     concluded = await asyncio.gather(*(_conclude(office, one) for one in ripe))
-    owed = [callbacks.deliver(office, taken) for taken in concluded if taken is not None]
+    owed = [callbacks.deliver(office, taken) for taken in concluded if taken]
     for delivery in (*owed, callbacks.deliver(office), pusher.deliver()):
         _start(delivery, posting)
     for chore in (reservations.expire, sessions.lapse, charging.close, evses.fade):
@@ -56,7 +56,7 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     errands = await _keep_house(office, reservations.clean)
     try:
         taken = await office.dispatch([*ring, *(errands or ())])
-        if taken is not None:
+        if taken:
             _start(callbacks.deliver(office, taken), posting)
         if ring:
             await office.store.note(_rung, ring, now)
@@ -71,13 +71,13 @@ def _start(delivery: Coroutine[Any, Any, None], posting: set[asyncio.Task[None]]
     post.add_done_callback(posting.discard)
 
 
-async def _conclude(office: Office, command_id: int) -> Taken | None:
+async def _conclude(office: Office, command_id: int) -> list[Due]:
     """Each on its own: one that cannot be concluded keeps no other from its result."""
     try:
         return await office.conclude([command_id])
     except Exception as problem:
         log.error("a command cannot be concluded", command_id=command_id, problem=repr(problem))
-        return None
+        return []
 
 
 async def _deliver(delivery: Coroutine[Any, Any, None]) -> None:

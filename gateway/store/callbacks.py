@@ -36,6 +36,8 @@ class Due:
     result: str
     text: str
     expires_at: datetime
+    #: When the attempt is to be over: later another process may think that it never ended.
+    until: datetime
     attempts: int
     #: The connection it goes to.
     partner: int
@@ -51,15 +53,6 @@ class Due:
     #: (country, party): our own, and the eMSP's.
     from_party: tuple[str, str]
     to_party: tuple[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taken:
-    """Callbacks that this process is to post."""
-
-    due: list[Due]
-    #: When an attempt is to be over: later another process may think that it never ended.
-    until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,21 +95,43 @@ def _row(one: Owed, now: datetime) -> dict[str, Any]:
     }
 
 
-def take(db: Connection, ids: Collection[int] | None, now: datetime, attempt: timedelta) -> Taken:
-    """``take_due`` for attempts that last no longer than ``attempt``."""
-    return Taken(due=take_due(db, ids, now, attempt + _MARGIN), until=now + attempt)
+def take(db: Connection, ids: Collection[int], now: datetime, attempt: timedelta) -> list[Due]:
+    """Those that are due, held so that nobody else posts them while an ``attempt`` may last."""
+    mine = hold(db, ids, now, attempt)
+    return [_told(db, row) for row in _DUE.all(db, {"ids": mine})] if mine else []
 
 
-def take_due(db: Connection, ids: Collection[int] | None, now: datetime, hold: timedelta, most: int = 500) -> list[Due]:
-    """Those (all, when ``ids`` is None) that are due, held for ``hold`` so that nobody else posts them meanwhile."""
-    if ids is None:
-        expire(db, now)
-        ids = _RIPE.scalars(db, {"now": now, "most": most})
-    if not ids:
-        return []
-    mine = _HOLD.scalars(db, {"ids": list(ids), "now": now, "until": now + hold})
-    found = [_due(row) for row in _DUE.all(db, {"ids": mine})] if mine else []
-    return [_looked_for(db, one) if one.is_hub else one for one in found]
+def take_all(db: Connection, now: datetime, attempt: timedelta, most: int = 500) -> list[Due]:
+    """``take`` whatever is due."""
+    expire(db, now)
+    return take(db, _RIPE.scalars(db, {"now": now, "most": most}), now, attempt)
+
+
+def hold(db: Connection, ids: Collection[int], now: datetime, attempt: timedelta) -> list[int]:
+    """``take`` for somebody who finds them by ``held``; the ids."""
+    return _HOLD.scalars(db, {"ids": list(ids), "now": now, "until": now + attempt + _MARGIN}) if ids else []
+
+
+def held(db: Connection, ids: Collection[int], attempt: timedelta) -> list[Due]:
+    """Those that are held since they are owed, and that nobody has posted since."""
+    rows = _DUE.all(db, {"ids": list(ids)})
+    return [
+        _told(db, row)
+        for row in rows
+        if row["state"] == CallbackState.DUE
+        and row["attempts"] == 0
+        and row["due_at"] == row["created_at"] + attempt + _MARGIN
+    ]
+
+
+def let_go(db: Connection, ids: Collection[int], now: datetime) -> None:
+    """Whoever they were held for will not hear of them."""
+    _LET_GO.run(db, {"ids": list(ids), "now": now})
+
+
+def _told(db: Connection, row: Row) -> Due:
+    due = _due(row)
+    return _looked_for(db, due) if due.is_hub else due
 
 
 def _looked_for(db: Connection, due: Due) -> Due:
@@ -215,6 +230,11 @@ _HOLD = Prepared(
     .values(due_at=bindparam("until"))
     .returning(callback.c.id)
 )
+_LET_GO = Prepared(
+    update(callback)
+    .where(among(callback.c.id, "ids"), callback.c.state == CallbackState.DUE, callback.c.attempts == 0)
+    .values(due_at=bindparam("now"))
+)
 _EXPIRE = Prepared(
     update(callback)
     # Spelt out beside the lifecycle's own condition, or the database does not see that the index serves.
@@ -243,6 +263,7 @@ def _due(seen: Row) -> Due:
         result=seen["result"],
         text=seen["result_text"],
         expires_at=seen["expires_at"],
+        until=seen["due_at"] - _MARGIN,
         attempts=seen["attempts"],
         partner=seen["partner"],
         token_out=seen["token_out"],
