@@ -113,7 +113,7 @@ class Office:
         await post(self.redis, letters)
         next_ = {one.station: one.id for one in reversed(queue)}
         if behind := [one.id for one in waiting if one.id not in unsent and next_[one.station] != one.id]:
-            await self.store.note(commands.dispatch, behind, utc_now())
+            await self.store.note_briefly(commands.dispatch, behind, utc_now())
         return await self.not_sent(unsent)
 
     async def not_sent(self, unsent: dict[int, str]) -> list[Due]:
@@ -125,7 +125,7 @@ class Office:
 
     async def conclude(self, ids: Collection[int]) -> list[Due]:
         """Give the commands that are ripe their results; the callbacks that are to be posted now."""
-        dispatch, taken = await self.store.write(_conclude, list(ids), self.rules)
+        dispatch, taken = await self.store.write_briefly(_conclude, list(ids), self.rules)
         await self.ring(Job.DISPATCH, dispatch)
         return taken
 

@@ -30,10 +30,12 @@ log = structlog.get_logger(__name__)
 MOST = 200
 #: Jobs that are being done before the next are taken many at once: one by one is sooner, many at once is cheaper.
 FEW = 3
-#: Seconds: a wait for the next job; between two notes to Redis that this worker is alive; before Redis is tried again.
+#: Seconds: a wait for the next job; between two notes to Redis that this worker is alive; before Redis is tried again;
+#: before what is done is forgotten, so that it is told together.
 WAIT = 2
 SELDOM = 2.0
 PAUSE = 0.5
+GATHER = 0.05
 #: RQ's defaults (405 and 600 seconds) would leave a dead worker's jobs lying for minutes.
 WORKER_TTL = 17
 MAINTENANCE = 5
@@ -162,6 +164,7 @@ class BatchingWorker(SimpleWorker):
             self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
 
     async def _forget_all(self, ids: Sequence[str]) -> Sequence[None]:
+        await asyncio.sleep(GATHER)
         records = [self.job_class.key_for(id_) for id_ in ids]
         await self._redis.eval(_FORGET, len(records) + 1, self._taken, *records, *ids)
         return [None for _ in ids]

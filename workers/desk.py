@@ -56,13 +56,13 @@ class HouseDesk:
     async def claim(self, station: str) -> Claimed | None:
         if not await self._store.glance(commands.waits, station):  # after every answer, and nobody's turn to write
             return None
-        found, rings = await self._store.write(_claim_one, station, self._rules)
+        found, rings = await self._store.write_briefly(_claim_one, station, self._rules)
         await self._ring(rings)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
         try:
-            moved = await self._store.write(_answered, order_id, subprotocol, answer, self._rules)
+            moved = await self._store.write_briefly(_answered, order_id, subprotocol, answer, self._rules)
         except Exception as problem:  # what the station said is a fact all the same
             log.error("an answer cannot be judged now", command_id=order_id, problem=repr(problem))
             late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())

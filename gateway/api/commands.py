@@ -89,7 +89,7 @@ async def take(office: Office, asked: Asked) -> Said:
     try:
         await _guard(office, asked)
     except Refusal as refusal:
-        return await office.store.write(commands.refuse, asked, office.rules, refusal)
+        return await office.store.write_briefly(commands.refuse, asked, office.rules, refusal)
     stations = await office.store.glance(stations_concerned, asked)
     try:
         held = await office.online(stations)
@@ -97,7 +97,7 @@ async def take(office: Office, asked: Asked) -> Said:
         log.warning("the registry of stations cannot be reached", problem=str(problem))
         return await office.store.write(commands.said_before, asked, office.rules) or _UNREACHABLE
     online = {station: holder.subprotocol for station, holder in held.items()}
-    said = await office.store.write(_receive, asked, office.rules, online)
+    said = await office.store.write_briefly(_receive, asked, office.rules, online)
     if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):
         return said
     return await office.store.write(commands.recall, said.dispatch, utc_now()) or said

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -130,9 +130,19 @@ def _say(db: Connection, statement: str) -> None:
 @contextmanager
 def turn(engine: Engine) -> Iterator[None]:
     """This process's turn to write. SQLite's own waiting polls and sleeps; a file lock wakes the next one at once."""
-    if engine.dialect.name != "sqlite" or not engine.url.database or engine.url.database == ":memory:":
+    if not shares(engine):
         yield
         return
-    with open(f"{engine.url.database}.turn", "w") as file:
+    with turn_file(engine) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def shares(engine: Engine) -> bool:
+    """It is a file of SQLite's, which has one writer at a time."""
+    return engine.dialect.name == "sqlite" and engine.url.database not in {None, "", ":memory:"}
+
+
+def turn_file(engine: Engine) -> TextIO:
+    """Whoever has locked it may write."""
+    return open(f"{engine.url.database}.turn", "w")

@@ -5,7 +5,7 @@ times what the database does with it. Here that is done once for each kind of da
 SQLAlchemy's all the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, JSON, BindParameter, ColumnElement, Connection, Dialect, Insert, bindparam
@@ -28,7 +28,8 @@ class Prepared:
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         #: By the kind of database; an insert also by its columns, which are those that it is given.
-        self._compiled: dict[tuple[str, ...], _Compiled] = {}
+        self._compiled: dict[str | tuple[str, ...], _Compiled] = {}
+        self._is_insert = isinstance(statement, Insert)
 
     def run(self, db: Connection, values: Row) -> int:
         """How many rows were changed."""
@@ -36,12 +37,12 @@ class Prepared:
 
     def all(self, db: Connection, values: Row) -> list[Row]:
         compiled = self._for(db, values)
-        return [compiled.row(found) for found in compiled.execute(db, values).fetchall()]
+        return [_Found(found, compiled.places) for found in compiled.execute(db, values).fetchall()]
 
     def first(self, db: Connection, values: Row) -> Row | None:
         compiled = self._for(db, values)
         found = compiled.execute(db, values).fetchall()
-        return compiled.row(found[0]) if found else None
+        return _Found(found[0], compiled.places) if found else None
 
     def one(self, db: Connection, values: Row) -> Row:
         (row,) = self.all(db, values)
@@ -49,20 +50,42 @@ class Prepared:
 
     def scalars(self, db: Connection, values: Row) -> list[Any]:
         """The first column of every row."""
-        return [next(iter(row.values())) for row in self.all(db, values)]
+        compiled = self._for(db, values)
+        (_, convert), *_ = compiled.places.values()
+        found = compiled.execute(db, values).fetchall()
+        return [row[0] if convert is None else convert(row[0]) for row in found]
 
     def scalar(self, db: Connection, values: Row) -> Any:
         """The first column of the first row; None without one."""
-        row = self.first(db, values)
-        return None if row is None else next(iter(row.values()))
+        return next(iter(self.scalars(db, values)), None)
 
     def _for(self, db: Connection, values: Row) -> "_Compiled":
-        columns = tuple(values) if isinstance(self._statement, Insert) else ()
-        key = (db.dialect.name, *columns)
+        key = (db.dialect.name, *values) if self._is_insert else db.dialect.name
         compiled = self._compiled.get(key)
         if compiled is None:
+            columns = tuple(values) if self._is_insert else ()
             compiled = self._compiled[key] = _Compiled(self._statement, db.dialect, columns)
         return compiled
+
+
+class _Found(Mapping[Any, Any]):
+    """A row, of which a value is converted when it is asked for: most rows are asked for a few of many."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, values: Sequence[Any], places: Mapping[str, tuple[int, _Convert | None]]) -> None:
+        self._values, self._places = values, places
+
+    def __getitem__(self, name: str) -> Any:
+        place, convert = self._places[name]
+        value = self._values[place]
+        return value if convert is None else convert(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 class _Compiled:
@@ -86,16 +109,18 @@ class _Compiled:
             for name in names
         ]
         answered = getattr(statement, "exported_columns", ())
-        self._columns = tuple(column.name for column in answered)
-        assert len(set(self._columns)) == len(self._columns), "two columns of one name"
-        types = ((column.name, column.type.dialect_impl(dialect)) for column in answered)
-        read = ((name, type_.result_processor(dialect, None)) for name, type_ in types)
-        self._read = [(name, convert) for name, convert in read if convert is not None]
+        #: By the name of each column: where it is in what the driver answers, and its conversion.
+        self.places: dict[str, tuple[int, _Convert | None]] = {
+            column.name: (place, column.type.dialect_impl(dialect).result_processor(dialect, None))
+            for place, column in enumerate(answered)
+        }
+        assert len(self.places) == len(answered), "two columns of one name"
 
     def execute(self, db: Connection, values: Row) -> Any:
         """The driver's cursor."""
         sent = [
-            brought[0] if brought is not None else _sent(values[name], convert) for name, convert, brought in self._sent
+            brought[0] if brought is not None else values[name] if convert is None else convert(values[name])
+            for name, convert, brought in self._sent
         ]
         driver: Any = db.connection.dbapi_connection
         try:
@@ -105,12 +130,6 @@ class _Compiled:
 
     def _named(self, sent: Sequence[Any]) -> dict[str, Any]:
         return {name: value for (name, _, _), value in zip(self._sent, sent, strict=True)}
-
-    def row(self, found: Sequence[Any]) -> Row:
-        row = dict(zip(self._columns, found, strict=True))
-        for name, convert in self._read:
-            row[name] = convert(row[name])
-        return row
 
 
 def _spell_out(statement: Any) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.lane import Lane
-from gateway.store.engine import turn
+from gateway.store.at_once import AtOnce, NotNow
+from gateway.store.engine import shares, turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,8 +38,7 @@ class Store:
         self._engine = engine
         self._reading = engine.execution_options(reads_only=True)
         self._lightly = engine.execution_options(lightly=True)
-        #: What SQLite looks up by a key is found sooner than a thread is woken, or a connection taken from a pool.
-        self._at_once = self._reading.connect() if engine.dialect.name == "sqlite" else None
+        self._at_once = AtOnce(engine) if shares(engine) else None
         self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
@@ -52,6 +52,27 @@ class Store:
         """
         return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]  # the work's own
 
+    async def write_briefly(
+        self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """``write`` of a few rows, for what is done with every command."""
+        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=True)  # type: ignore[no-any-return]
+
+    async def note_briefly(
+        self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """``note`` of a few rows."""
+        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]
+
+    async def _briefly(self, work: _Work, *, lasting: bool) -> Any:
+        """Who comes while others wait shares their commit."""
+        if self._at_once is not None and self._writer.idle:
+            try:
+                return self._at_once.write(work, lasting)
+            except NotNow:
+                pass
+        return await self._writer((work, lasting))
+
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]  # the work's own
 
@@ -59,8 +80,7 @@ class Store:
         """``read`` of a few rows by their keys, for what is asked with every command."""
         if self._at_once is None:
             return await self.read(function, *args, **kwargs)
-        with self._at_once.begin():
-            return function(self._at_once, *args, **kwargs)
+        return self._at_once.read(lambda db: function(db, *args, **kwargs))
 
     def close(self) -> None:
         """From the event loop that used it."""
