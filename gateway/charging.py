@@ -64,7 +64,7 @@ def close(db: Connection, rules: Rules, now: datetime) -> None:
 
     def end(session_pk: int) -> None:
         row = measuring.measured_anew(db, table.by_pk(db, session_pk), now)
-        sessions.complete(db, session_pk, row["end_date_time"] or now, rules, now)
+        sessions.complete(db, row, row["end_date_time"] or now, rules, now)
 
     each(db, "a Session cannot be closed", transactions.to_close(db, now), end)
 
@@ -121,8 +121,9 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         row |= terms.there(db, waiting, told, row["start_date_time"])
         row |= ownership.of_presented_card(db, waiting, event, now)
         if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
-            sessions.tell(db, waiting["id"], rules, now)
-            return table.by_pk(db, waiting["id"])
+            begun = table.by_pk(db, waiting["id"])
+            sessions.tell(db, begun, rules, now)
+            return begun
     # Nobody waited for it, or another process gave up waiting in this very moment.
     owner = ownership.owner(db, station, event, held, now)
     if not owner and event.id_token is not None:  # whose it is may depend on the EVSE, which 2.x tells later
@@ -157,7 +158,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
         if owner:
             price = terms.price(db, {**known, **owner}, known["start_date_time"])
             table.change(db, known["id"], now, **owner, **price)
-            sessions.tell(db, known["id"], rules, now)
+            sessions.tell(db, {**known, **owner}, rules, now)
     elif known["reservation"] is None and (event.reservation is not None or news):
         held, waiting = ownership.claim(db, known["station"], _as_begun(event, known), now, of=known)
         if waiting is not None and authorization.owner(waiting) == authorization.owner(known):
@@ -167,7 +168,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
     if news:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
         table.change(db, known["id"], now, **terms.there(db, known, place, known["start_date_time"]))
-        sessions.tell(db, known["id"], rules, now)
+        sessions.tell(db, table.by_pk(db, known["id"]), rules, now)
     return table.by_pk(db, known["id"]), []
 
 
@@ -190,8 +191,8 @@ def _joined(
                 raise _GivenUp
     except _GivenUp:  # by another process, in this very moment
         return known, []
-    sessions.tell(db, waiting["id"], rules, now)
     joined = table.by_pk(db, waiting["id"])
+    sessions.tell(db, joined, rules, now)
     return joined, stopping.begun(db, joined, rules, now)
 
 
@@ -207,7 +208,7 @@ def _hand_over(db: Connection, known: Row, to_pk: int, rules: Rules, now: dateti
         return
     nameless = {"transaction_id": None, "start_key": None, "end_date_time": now}
     table.become(db, known["id"], SessionState.INVALID, now, **nameless)
-    sessions.tell(db, known["id"], rules, now)
+    sessions.tell(db, known, rules, now)
 
 
 def _as_begun(event: TransactionChanged, known: Row) -> TransactionChanged:

@@ -1,5 +1,6 @@
 """Conclusions, the story: every command gets its one result, from the station or from the clock."""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +38,19 @@ class Moved:
 
     callbacks: list[int] = field(default_factory=list)
     dispatch: list[int] = field(default_factory=list)
+    #: Callbacks that are held already for whoever is told to post them.
+    held: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """A command that is to be given its result, and how its order ended."""
+
+    row: Row
+    #: None: its order was never given.
+    order: Order | None
+    #: None: the clock ends it.
+    answer: Answer | None
 
 
 def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) -> Moved:
@@ -45,17 +59,50 @@ def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) ->
     # Concluded by another process, which may not have come to posting what is owed.
     moved = Moved(callbacks=callbacks.of_commands(db, set(ids) - {row["id"] for row in ripe}))
     for row in ripe:
-        meaning = refined(db, row, rules)
+        one = _ended(row)
+        meaning = _refined(db, one, rules)
         if not commands.conclude(db, row, meaning.result, meaning.text, now):
             continue
-        owed = []
         if row["partner"] is not None:
-            owed.append(_owed(row, meaning))
-        follows = reservations.settle(db, row, meaning, rules, now)
-        moved.callbacks.extend(callbacks.owe(db, owed + follows.owed, now))
-        moved.dispatch.extend(follows.dispatch + _follow(db, row, meaning, rules, now))
-        moved.dispatch.extend(learned(db, row, rules, now))
+            moved.callbacks.extend(callbacks.owe(db, [_owed(row, meaning)], now))
+        _follow_up(db, one, meaning, moved, rules, now)
     return moved
+
+
+def judge(
+    db: Connection, command_id: int, station: str, subprotocol: str, answer: Answer, rules: Rules, now: datetime
+) -> Moved:
+    """``answered``, and ``conclude`` what can be concluded: in the usual case with one statement for both."""
+    row = commands.to_judge(db, command_id, station) if answer.ending is not Ending.CONNECTION_LOST else None
+    moved = _judge_at_once(db, row, subprotocol, answer, rules, now) if row is not None else None
+    if moved is not None:
+        return moved
+    late = answered(db, command_id, subprotocol, answer, rules, now)
+    return conclude(db, [command_id], rules, now) if late is None else late
+
+
+def _judge_at_once(
+    db: Connection, row: Row, subprotocol: str, answer: Answer, rules: Rules, now: datetime
+) -> Moved | None:
+    """None: another process was quicker."""
+    ended = {"subprotocol": subprotocol, **commands.ended(answer, now)}
+    one = _Ended(row=ChainMap(ended, row), order=_order(row) if row["order"] is not None else None, answer=answer)
+    meaning, moved = _refined(db, one, rules), Moved()
+    if not commands.conclude(db, row, meaning.result, meaning.text, now, ended):
+        return None
+    if row["partner"] is not None:
+        attempt = rules.settings.callback_attempt_timeout
+        moved.held.append(callbacks.owe_held(db, _owed(row, meaning), now, attempt))
+    _follow_up(db, one, meaning, moved, rules, now)
+    return moved
+
+
+def _follow_up(db: Connection, one: _Ended, meaning: Meaning, moved: Moved, rules: Rules, now: datetime) -> None:
+    """What a result means for the reservation and the Session that the command is about, and for its station."""
+    follows = reservations.settle(db, one.row, one.order, meaning, rules, now)
+    moved.callbacks.extend(callbacks.owe(db, follows.owed, now))
+    moved.dispatch.extend(follows.dispatch + _follow(db, one, meaning, rules, now))
+    moved.dispatch.extend(learned(db, one.row, rules, now))
 
 
 def answered(
@@ -74,26 +121,26 @@ def answered(
     return Moved(dispatch=reservations.late(db, row, meaning, rules, now))
 
 
-def _follow(db: Connection, row: Row, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
+def _follow(db: Connection, one: _Ended, meaning: Meaning, rules: Rules, now: datetime) -> list[int]:
     """What an order's end means for the Session that it is about; the orders that follow."""
-    if row["answer"] is None or row["order"] is None:
+    if one.answer is None:
         return []
-    answer = ANSWER.validate_python(row["answer"])
-    match _order(row):
+    match one.order:
         case RequestStart() as order if meaning.happened is Happened.YES:
-            sessions.started(db, row, order, answer, rules, now)
-        case RequestStop() if answer.ending is Ending.RESULT and meaning.happened is Happened.NO:
-            return stopping.refused(db, row, rules, now)
+            sessions.started(db, one.row, order, one.answer, rules, now)
+        case RequestStop() if one.answer.ending is Ending.RESULT and meaning.happened is Happened.NO:
+            return stopping.refused(db, one.row, rules, now)
         case AskTransaction():
-            stopping.asked(db, row, answer, rules, now)
+            stopping.asked(db, one.row, one.answer, rules, now)
     return []
 
 
-def refined(db: Connection, row: Row, rules: Rules) -> Meaning:
+def _refined(db: Connection, one: _Ended, rules: Rules) -> Meaning:
     """What a command's end means, with what the house knows beside the answer."""
-    if row["order"] is None:
+    row, order = one.row, one.order
+    if order is None:
         return NOT_BEGUN
-    order, meaning = _order(row), _meaning(row)
+    meaning = _meaning(one)
     if meaning.happened is Happened.YES:
         return meaning
     if isinstance(order, RequestStop) and _has_ended(db, row["session"]):
@@ -116,12 +163,11 @@ def _is_over_there(db: Connection, row: Row, order: ReserveNow) -> bool:
     return ahead is not None and row["received_at"] + timedelta(seconds=ahead) >= order.expiry
 
 
-def _meaning(row: Row) -> Meaning:
-    if row["ending"] is None or row["answer"] is None:
-        return judge_answer(None, row["state"], None)
-    answer = ANSWER.validate_python(row["answer"])
-    dialect = DIALECTS.get(row["subprotocol"] or "", next(iter(DIALECTS.values())))
-    return judge_answer(answer, row["state"], dialect.meaning(_order(row), answer))
+def _meaning(one: _Ended) -> Meaning:
+    if one.answer is None or one.order is None:
+        return judge_answer(None, one.row["state"], None)
+    dialect = DIALECTS.get(one.row["subprotocol"] or "", next(iter(DIALECTS.values())))
+    return judge_answer(one.answer, one.row["state"], dialect.meaning(one.order, one.answer))
 
 
 def _start_refused(db: Connection, row: Row, order: RequestStart, rules: Rules) -> Meaning:
@@ -146,6 +192,16 @@ _START_REFUSED_BY = {
 
 def _has_ended(db: Connection, session_pk: int | None) -> bool:
     return session_pk is not None and has_ended(db, session_pk)
+
+
+def _ended(row: Row) -> _Ended:
+    """As it is written down."""
+    told = row["answer"] if row["ending"] is not None else None
+    return _Ended(
+        row=row,
+        order=_order(row) if row["order"] is not None else None,
+        answer=ANSWER.validate_python(told) if told is not None else None,
+    )
 
 
 def _order(row: Row) -> Order:

@@ -94,9 +94,9 @@ def measure(
     news = any(known[name] != value for name, value in changed.items())
     table.change(db, known["id"], now if news else known["last_updated"], tally=_written(tally), **changed)
     if news:
-        sessions.tell(db, known["id"], rules, now, at_leisure=True)
+        sessions.tell(db, known, rules, now, at_leisure=True)
     if ended is not None and metering.is_complete(told):
-        sessions.complete(db, known["id"], ended, rules, now)
+        sessions.complete(db, known, ended, rules, now)
 
 
 def measured_anew(db: Connection, known: Row, now: datetime) -> Row:

@@ -17,7 +17,7 @@ from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType, CommandType
 from ocpp_bridge.answers import Ending
 from ocpp_bridge.meanings import Happened, Meaning
-from ocpp_bridge.orders import ORDER, CancelReservation, ReserveNow
+from ocpp_bridge.orders import ORDER, CancelReservation, Order, ReserveNow
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Follows:
     owed: list[callbacks.Owed] = field(default_factory=list)
 
 
-def settle(db: Connection, row: Row, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
+def settle(db: Connection, row: Row, order: Order | None, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
     """A command has ended: what its reservation is now. ``row`` is the command as it was before it was concluded."""
     if row["reservation"] is None:
         return Follows()
-    held, order = reservations.by_id(db, row["reservation"]), ORDER.validate_python(row["order"])
+    held = reservations.by_id(db, row["reservation"])
     match order:
         case ReserveNow():
             return _reserved(db, row, held, order, meaning, rules, now)
@@ -117,10 +117,11 @@ def over(db: Connection, held: Row, wanted: ReservationState, rules: Rules, now:
 def _end(db: Connection, reservation_id: int, wanted: ReservationState, rules: Rules, now: datetime) -> bool:
     """Move a reservation on; when that is its end, its Session ends too: it was not used."""
     moved = reservations.become(db, reservation_id, wanted, now)
-    if moved and wanted not in LIVE:
-        sessions.unused(db, reservation_id, rules, now)
     if moved:
-        evses.follow(db, reservations.by_id(db, reservation_id)["station"], now)
+        held = reservations.by_id(db, reservation_id)
+        if wanted not in LIVE:
+            sessions.unused(db, held, rules, now)
+        evses.follow(db, held["station"], now)
     return moved
 
 
@@ -162,14 +163,17 @@ def _reserved(
         return _too_late(db, row, held, meaning, rules, now)
     of_the_house = row["partner"] is None
     if meaning.happened is Happened.YES:
-        reservations.become(db, held["id"], ReservationState.ACTIVE, now)
-        told = {"cleanup_at": None, "confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
-        reservations.change(db, held["id"], now, **told, **_as_ordered(db, held, order))
+        told = {"confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
+        told |= _other_than(held, {"cleanup_at": None} | _as_ordered(db, held, order))
+        if not reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told):
+            reservations.change(db, held["id"], now, **told)
         evses.follow(db, held["station"], now)
         if replacing.is_decided_elsewhere(db, held):
             return Follows(owed=_told_not_kept(db, row, held, rules, now))
-        sessions.reserved(db, held, row, order, rules, now)
-        reservations.forget_given_up(db, held, now)
+        given_up = reservations.given_up(db, held)
+        sessions.reserved(db, held, given_up, row, order, rules, now)
+        if given_up:
+            reservations.forget_given_up(db, held, now)
         return Follows()
     first, kept = held["state"] == ReservationState.PENDING, held["state"] == ReservationState.ACTIVE
     if meaning.happened is Happened.NO and kept and of_the_house:  # what it lost it does not take again
@@ -256,7 +260,7 @@ def _told_cancelled(
     if command is None or command["partner"] is None:
         return []
     reservations.change(db, held["id"], now, command=None)
-    sessions.unused(db, held["id"], rules, now)
+    sessions.unused(db, reservations.by_id(db, held["id"]), rules, now)
     return [
         callbacks.Owed(
             command=command["id"],
@@ -276,6 +280,11 @@ def _as_ordered(db: Connection, held: Row, order: ReserveNow) -> dict[str, objec
     whole = order.evse is None and order.connector is None
     place = None if whole else topology.place_of(db, held["station"], order.evse, order.connector)
     return reserved_as(order, held["station"], place.evse if place is not None else None)
+
+
+def _other_than(held: Row, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that change: a database writes an index anew for a column that is set to what it was."""
+    return {name: value for name, value in columns.items() if value != held[name]}
 
 
 def reserved_as(order: ReserveNow, station: str, evse: int | None) -> dict[str, object]:

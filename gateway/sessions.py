@@ -1,6 +1,6 @@
 """Sessions, the story: what a partner is told of a reservation, of a start that was asked for, and of a charge."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -32,29 +32,40 @@ from ocpp_bridge.orders import RequestStart, ReserveNow
 log = structlog.get_logger(__name__)
 
 
-def reserved(db: Connection, held: Row, command: Row, order: ReserveNow, rules: Rules, now: datetime) -> None:
-    """The station holds the reservation, or what it was changed to (mod_sessions §Reservation)."""
+def reserved(
+    db: Connection,
+    held: Row,
+    given_up: Sequence[Row],
+    command: Row,
+    order: ReserveNow,
+    rules: Rules,
+    now: datetime,
+) -> None:
+    """The station holds the reservation, or what it was changed to (mod_sessions §Reservation).
+
+    ``given_up``: what its party gave up for it at other stations.
+    """
     if command["partner"] is None:  # the CPO's own, or an eMSP's that the house renews: nothing new to tell
         return
     told = whose(db, command, order.id_token.value)
     where = whereabouts(db, held["station"], order.evse, order.connector, held["location"])
-    known = _of_reservation(db, held)
+    known = _of_reservation(db, held, given_up)
     if known is not None:
         told = _said_later(told, known) | terms.there(db, known, where, now)
         sessions.change(db, known["id"], now, reservation=held["id"], **told)
-        tell(db, known["id"], rules, now)
+        tell(db, known, rules, now)
         return
     row = told | where | {"state": SessionState.RESERVATION, "reservation": held["id"], "start_date_time": now}
     add(db, row, rules, now)
 
 
-def unused(db: Connection, reservation_id: int, rules: Rules, now: datetime) -> None:
+def unused(db: Connection, held: Row, rules: Rules, now: datetime) -> None:
     """A reservation is over without a charge: its Session is COMPLETED (mod_sessions §Reservation)."""
-    known, held = transactions.of_reservation(db, reservation_id), ledger.by_id(db, reservation_id)
+    known = transactions.of_reservation(db, held["id"])
     moving = held["superseded"] and held["command"] is not None  # to another station, where it may go on
     if known is not None and not moving:
         over = held["expiry_date"] if held["state"] == ReservationState.EXPIRED else now
-        complete(db, known["id"], max(known["start_date_time"], min(over, now)), rules, now)
+        complete(db, known, max(known["start_date_time"], min(over, now)), rules, now)
 
 
 def started(
@@ -69,13 +80,13 @@ def started(
     known = _reserved_for(db, command, order)
     if known is not None:
         sessions.change(db, known["id"], now, pending_until=until, **_said_later(told, known))
-        tell(db, known["id"], rules, now)
+        tell(db, known, rules, now)
         return
     running = answer and answer.transaction_id and transactions.by_id(db, command["station"], answer.transaction_id)
     if running and running["partner"] is None:  # it waited only for an authorization (2.x F01.FR.13)
         price = terms.price(db, {**running, **told}, running["start_date_time"])
         sessions.change(db, running["id"], now, **told, **price)
-        tell(db, running["id"], rules, now)
+        tell(db, {**running, **told}, rules, now)
         if running["state"] == SessionState.COMPLETED:  # the answer came after the end
             _settle(db, running["id"], now)
         return
@@ -94,17 +105,18 @@ def lapse(db: Connection, rules: Rules, now: datetime) -> None:
 
     def give_up(session_pk: int) -> None:
         if sessions.become(db, session_pk, SessionState.INVALID, now, end_date_time=now):
-            tell(db, session_pk, rules, now)
+            tell(db, sessions.by_pk(db, session_pk), rules, now)
 
     each(db, "a start cannot be given up", transactions.lapsed(db, now), give_up)
 
 
-def complete(db: Connection, session_pk: int, ended_at: datetime, rules: Rules, now: datetime) -> None:
+def complete(db: Connection, known: Row, ended_at: datetime, rules: Rules, now: datetime) -> None:
     """A Session is over, which is final (mod_sessions §SessionStatus)."""
-    if sessions.become(db, session_pk, SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
-        tell(db, session_pk, rules, now)
-        evses.follow(db, sessions.by_pk(db, session_pk)["station"], now)
-        _settle(db, session_pk, now)
+    if sessions.become(db, known["id"], SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
+        tell(db, known, rules, now)
+        if known["state"] == SessionState.ACTIVE:  # else what holds its EVSE is the reservation, if anything does
+            evses.follow(db, known["station"], now)
+        _settle(db, known["id"], now)
 
 
 def _settle(db: Connection, session_pk: int, now: datetime) -> None:
@@ -129,17 +141,17 @@ def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int
         "created_at": now,
         "last_updated": now,
     }
-    session_pk = sessions.add(db, blank | row | terms.beginning(db, row, row["start_date_time"]))
-    tell(db, session_pk, rules, now)
+    whole = blank | row | terms.beginning(db, row, row["start_date_time"])
+    session_pk = sessions.add(db, whole)
+    tell(db, whole | {"id": session_pk}, rules, now)
     return session_pk
 
 
-def tell(db: Connection, session_pk: int, rules: Rules, now: datetime, *, at_leisure: bool = False) -> None:
+def tell(db: Connection, session: Mapping[str, Any], rules: Rules, now: datetime, *, at_leisure: bool = False) -> None:
     """The partner that owns the Session is to hear of a change; of a meter's progress not each time."""
-    partner = sessions.by_pk(db, session_pk)["partner"]
-    if partner is not None:
+    if session["partner"] is not None:
         not_before = now + rules.settings.session_pause if at_leisure else None
-        pushes.owe(db, partner, ModuleID.SESSIONS, session_pk, now, not_before=not_before)
+        pushes.owe(db, session["partner"], ModuleID.SESSIONS, session["id"], now, not_before=not_before)
 
 
 def whose(db: Connection, command: Row, token: str) -> dict[str, Any]:
@@ -227,9 +239,9 @@ def _said_later(told: dict[str, Any], known: Row) -> dict[str, Any]:
     return told | {"authorization_reference": told["authorization_reference"] or known["authorization_reference"]}
 
 
-def _of_reservation(db: Connection, held: Row) -> Row | None:
+def _of_reservation(db: Connection, held: Row, given_up: Sequence[Row]) -> Row | None:
     """The Session of this reservation, or of the one that the party gave up for it at another station."""
-    before = [one["id"] for one in ledger.given_up(db, held)]
+    before = [one["id"] for one in given_up]
     found = (transactions.of_reservation(db, one) for one in [held["id"], *reversed(before)])
     return next((one for one in found if one is not None), None)
 

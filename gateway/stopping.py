@@ -59,5 +59,5 @@ def seen_free(
 
 
 def _forget(db: Connection, session_pk: int, rules: Rules, now: datetime) -> None:
-    measuring.measured_anew(db, table.by_pk(db, session_pk), now)
-    sessions.complete(db, session_pk, transactions.last_told(db, session_pk) or now, rules, now)
+    known = measuring.measured_anew(db, table.by_pk(db, session_pk), now)
+    sessions.complete(db, known, transactions.last_told(db, session_pk) or now, rules, now)

@@ -68,7 +68,7 @@ Function = Callable[[Sequence[int]], Awaitable[None]]
 class BatchingWorker(SimpleWorker):
     """For one queue of ``functions`` that take one list of ids and may run twice.
 
-    RQ's own part, with which it is known to ``rq info``, kept and cleaned up after, runs in threads: it waits for Redis.
+    RQ's own part, with which it is known to ``rq info`` and cleaned up after, runs in threads: it waits for Redis.
     """
 
     def __init__(self, redis_url: str, functions: Mapping[Name, Function]) -> None:
@@ -124,7 +124,7 @@ class BatchingWorker(SimpleWorker):
     async def _next(self) -> Sequence[str]:
         if len(self._doing) >= FEW and (many := await self._take([self._waiting, self._taken], [MOST])):
             return [as_text(id_) for id_ in many]
-        one: bytes | None = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
+        one = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
         return [as_text(one)] if one is not None else []
 
     def _begin(self, id_: str) -> None:
@@ -154,7 +154,7 @@ class BatchingWorker(SimpleWorker):
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""
         job = self.job_class.fetch(id_, self.connection, self.serializer)
-        return Name(str(job.func_name)), list(job.args[0])
+        return Name(str(job.func_name)), list(job.args[0] if job.args else ())
 
     def _failed(self, id_: str, problem: Exception) -> None:
         """Recorded where RQ's own tools look for failures."""

@@ -62,14 +62,14 @@ class HouseDesk:
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
         try:
-            moved = await self._store.write_briefly(_answered, order_id, subprotocol, answer, self._rules)
+            moved = await self._store.write_briefly(_judge, order_id, station, subprotocol, answer, self._rules)
         except Exception as problem:  # what the station said is a fact all the same
             log.error("an answer cannot be judged now", command_id=order_id, problem=repr(problem))
             late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
             await self._office.ring(Job.CONCLUDE, [order_id])
             moved = late or Moved()
-        if not await self._office.ring(Job.POST, moved.callbacks):
-            await self._store.note(let_go, moved.callbacks, utc_now())
+        if not await self._office.ring(Job.POST, moved.held):
+            await self._store.note(let_go, moved.held, utc_now())
         await self._office.ring(Job.DISPATCH, moved.dispatch)
 
     async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:
@@ -123,21 +123,18 @@ class HouseDesk:
         await self._office.ring(Job.DISPATCH, rings.dispatch)
 
 
-def _answered(db: Connection, order_id: int, subprotocol: str, answer: Answer, rules: Rules) -> Moved:
-    """How an order ended, and what follows from it; its callbacks are held for the worker that will be rung for."""
+def _judge(db: Connection, order_id: int, station: str, subprotocol: str, answer: Answer, rules: Rules) -> Moved:
+    """How an order ended, and what follows; its callbacks are held for the worker that will be rung for."""
     now = utc_now()
-    late = conclusions.answered(db, order_id, subprotocol, answer, rules, now)
-    if late is not None:
-        return late
-    moved = conclusions.conclude(db, [order_id], rules, now)
+    moved = conclusions.judge(db, order_id, station, subprotocol, answer, rules, now)
     held = hold(db, moved.callbacks, now, rules.settings.callback_attempt_timeout)
-    return Moved(callbacks=held, dispatch=moved.dispatch)
+    return Moved(held=moved.held + held, dispatch=moved.dispatch)
 
 
 def _claim_one(db: Connection, station: str, rules: Rules) -> tuple[Sendable | None, Rings]:
     """The next order; starts at an EVSE that is certainly somebody else's are not sent, but to be concluded."""
     rings = Rings()
-    while (found := commands.claim(db, [station], utc_now()).get(station)) is not None:
+    while (found := commands.claim(db, station, utc_now())) is not None:
         if not isinstance(found.order, RequestStart):
             break
         _judge_answers(db, station, rules, rings)

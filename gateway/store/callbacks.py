@@ -77,17 +77,22 @@ _MARGIN = timedelta(seconds=1)
 
 def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
     """Results to be posted; their ids."""
-    return [int(_OWE.scalar(db, _row(one, now))) for one in owed]
+    return [int(_OWE.scalar(db, _row(one, now, now))) for one in owed]
 
 
-def _row(one: Owed, now: datetime) -> dict[str, Any]:
+def owe_held(db: Connection, first: Owed, now: datetime, attempt: timedelta) -> int:
+    """``owe`` a command's first result, and ``hold`` it."""
+    return int(_OWE.scalar(db, _row(first, now, now + attempt + _MARGIN)))
+
+
+def _row(one: Owed, now: datetime, due_at: datetime) -> dict[str, Any]:
     return {
         "command": one.command,
         "partner": one.partner,
         "url": one.url,
         "result": one.result,
         "result_text": one.text,
-        "due_at": now,
+        "due_at": due_at,
         "expires_at": one.expires_at,
         "created_at": now,
         "state": CallbackState.DUE,

@@ -32,7 +32,7 @@ def _in_utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-# SQLite keeps text, without the zone. SQLAlchemy's own conversion takes several times as long, and a command has dozens.
+# SQLite keeps text, without the zone. SQLAlchemy's own conversion takes several times as long; a command has dozens.
 
 
 def _to_text(value: datetime | None) -> str | None:

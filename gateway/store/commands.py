@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, String, and_, bindparam, func, insert, or_, select, update
@@ -60,7 +61,6 @@ _OVERDUE = and_(
     ),
 )
 _IS_OF_IDS = among(command.c.id, "ids")
-_AT_STATIONS = among(command.c.station, "stations")
 _OF_IDS = select(command.c.station).where(_IS_OF_IDS)
 
 _WRITE_DOWN = Prepared(insert(command).returning(command.c.id))
@@ -77,19 +77,23 @@ _MAY_BE_SENT = and_(
     _UNANSWERED,
     command.c.order.is_not(None),  # a STOP_SESSION may have to wait for its transaction's id
 )
-_OLDEST = select(func.min(command.c.id)).where(_AT_STATIONS, _MAY_BE_SENT).group_by(command.c.station)
-_WAITS = Prepared(
-    select(command.c.id).where(command.c.station == bindparam("station_"), _MAY_BE_SENT).order_by(command.c.id).limit(1)
+_OLDEST = (
+    select(command.c.id)
+    .where(command.c.station == bindparam("station_"), _MAY_BE_SENT)
+    .order_by(command.c.id)
+    .limit(1)
+    .scalar_subquery()
 )
+_WAITS = Prepared(select(_OLDEST.label("id")))
 _CLAIM = Prepared(
     update(command)
-    .where(command.c.id.in_(_OLDEST), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
+    .where(command.c.id == _OLDEST, command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
     .values(
         state=CommandState.SENT,
         dispatched_at=func.coalesce(command.c.dispatched_at, bindparam("now")),
         sent_at=bindparam("now"),
     )
-    .returning(command.c.id, command.c.station, command.c.order, command.c.deadline)
+    .returning(command.c.id, command.c.order, command.c.deadline)
 )
 _ANSWERED = Prepared(
     update(command)
@@ -107,15 +111,10 @@ _TO_CONCLUDE = Prepared(
     )
     .order_by(command.c.id)
 )
-_CONCLUDE = Prepared(
-    update(command)
-    .where(command.c.id == bindparam("id_"), command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
-    .where(
-        command.c.state == bindparam("state_"),
-        command.c.ending.is_not_distinct_from(bindparam("ending_", type_=String)),
-    )
-    .values(state=CommandState.CONCLUDED)
-    .values({name: bindparam(name) for name in ("result", "result_text", "concluded_at")})
+_UNJUDGED = Prepared(
+    select(command)
+    .where(command.c.station == bindparam("station_"), _OPEN)
+    .where(or_(command.c.id == bindparam("id_"), and_(command.c.state == CommandState.SENT, _FINAL)))
 )
 _RUNG = Prepared(
     update(command).where(_IS_OF_IDS, command.c.state == CommandState.DISPATCHED).values(dispatched_at=bindparam("now"))
@@ -157,26 +156,34 @@ def dispatch(db: Connection, ids: Collection[int], now: datetime) -> None:
 
 def waits(db: Connection, station: str) -> bool:
     """There is an order for the station that may be claimed."""
-    return _WAITS.first(db, {"station_": station}) is not None
+    return _WAITS.scalar(db, {"station_": station}) is not None
 
 
-def claim(db: Connection, stations: Collection[str], now: datetime) -> dict[str, Sendable]:
-    """The oldest waiting order of each station, now SENT: nobody else gets it, and it is never sent again (P2)."""
-    return {
-        row["station"]: Sendable(id=row["id"], order=ORDER.validate_python(row["order"]), deadline=row["deadline"])
-        for row in _CLAIM.all(db, {"stations": list(stations), "now": now})
-    }
+def claim(db: Connection, station: str, now: datetime) -> Sendable | None:
+    """The oldest order that waits for a station, now SENT: nobody else gets it, and it is never sent again (P2)."""
+    row = _CLAIM.first(db, {"station_": station, "now": now})
+    if row is None:
+        return None
+    return Sendable(id=row["id"], order=ORDER.validate_python(row["order"]), deadline=row["deadline"])
 
 
 def answered(db: Connection, command_id: int, subprotocol: str | None, answer: Answer, now: datetime) -> bool:
     """Write down how an order ended; False when it was concluded already (the answer is late)."""
-    noted = {"id_": command_id, "subprotocol": subprotocol, **_ended(answer, now)}
-    return _ANSWERED.run(db, noted) == 1
+    return _ANSWERED.run(db, {"id_": command_id, "subprotocol": subprotocol, **ended(answer, now)}) == 1
 
 
-def _ended(answer: Answer, now: datetime) -> dict[str, Any]:
+def ended(answer: Answer, now: datetime) -> dict[str, Any]:
+    """The columns that say how an order ended."""
     told = ANSWER.dump_python(answer, mode="json", exclude_none=True)
     return {"ending": answer.ending, "answer": told, "answered_at": now}
+
+
+def to_judge(db: Connection, command_id: int, station: str) -> Row | None:
+    """A command whose order has just ended, if it has no other end and no other answer of its station waits."""
+    found = _UNJUDGED.all(db, {"station_": station, "id_": command_id})
+    row = found[0] if len(found) == 1 else None
+    waits_ = row is not None and row["id"] == command_id and row["ending"] in {None, Ending.CONNECTION_LOST}
+    return row if waits_ else None
 
 
 def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> list[int]:
@@ -185,7 +192,7 @@ def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> 
     return [
         command_id
         for command_id, answer in answers.items()
-        if db.execute(waiting.where(command.c.id == command_id).values(**_ended(answer, now))).rowcount == 1
+        if db.execute(waiting.where(command.c.id == command_id).values(**ended(answer, now))).rowcount == 1
     ]
 
 
@@ -198,11 +205,30 @@ def to_conclude(db: Connection, ids: Collection[int], now: datetime, patience: t
     return _TO_CONCLUDE.all(db, asked)
 
 
-def conclude(db: Connection, judged: Row, result: str, text: str, now: datetime) -> bool:
-    """Give a command its result; False when it had one, or is no longer as it was judged (first answer wins, P3)."""
-    seen = {"id_": judged["id"], "state_": judged["state"], "ending_": judged["ending"]}
-    concluded = {"result": result, "result_text": text, "concluded_at": now}
-    return _CONCLUDE.run(db, seen | concluded) == 1
+def conclude(
+    db: Connection, seen: Row, result: str, text: str, now: datetime, ended: Mapping[str, Any] | None = None
+) -> bool:
+    """Give a command its result; False when it had one, or is no longer as it was ``seen`` (first answer wins, P3).
+
+    ``ended``: how its order ended, if that is not written down yet.
+    """
+    as_seen = {"id_": seen["id"], "state_": seen["state"], "ending_": seen["ending"]}
+    concluded = {"result": result, "result_text": text, "concluded_at": now, **(ended or {})}
+    return _conclude(tuple(concluded)).run(db, as_seen | concluded) == 1
+
+
+@cache
+def _conclude(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        update(command)
+        .where(command.c.id == bindparam("id_"), command.c.state.in_(before(COMMAND, CommandState.CONCLUDED)))
+        .where(
+            command.c.state == bindparam("state_"),
+            command.c.ending.is_not_distinct_from(bindparam("ending_", type_=String)),
+        )
+        .values(state=CommandState.CONCLUDED)
+        .values({name: bindparam(name) for name in names})
+    )
 
 
 def withdraw(db: Connection, command_id: int, response: Mapping[str, Any], now: datetime) -> bool:

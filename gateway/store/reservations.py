@@ -38,14 +38,6 @@ _GIVEN_UP = Prepared(
 )
 _BY_ID = Prepared(select(reservation).where(reservation.c.id == bindparam("id_")))
 _ADD = Prepared(insert(reservation).returning(reservation.c.id))
-_BECOME = {
-    wanted: Prepared(
-        update(reservation)
-        .where(reservation.c.id == bindparam("id_"), reservation.c.state.in_(before(RESERVATION, wanted)))
-        .values(state=wanted, updated_at=bindparam("now"))
-    )
-    for wanted in ReservationState
-}
 
 
 def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> Row | None:
@@ -83,9 +75,19 @@ def _change(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(reservation).where(reservation.c.id == bindparam("id_")).values(columns))
 
 
-def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime) -> bool:
+def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime, **values: Any) -> bool:
     """Move a reservation along its lifecycle; False when it cannot become that from where it is."""
-    return _BECOME[wanted].run(db, {"id_": reservation_id, "now": now}) == 1
+    moved = _become(wanted, tuple(values))
+    return moved.run(db, {"id_": reservation_id, "updated_at": now, **values}) == 1
+
+
+@cache
+def _become(wanted: ReservationState, names: tuple[str, ...]) -> Prepared:
+    columns: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in ("updated_at", *names)}
+    here = update(reservation).where(reservation.c.id == bindparam("id_"))
+    return Prepared(
+        here.where(reservation.c.state.in_(before(RESERVATION, wanted))).values({**columns, "state": wanted})
+    )
 
 
 def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[Row]:

@@ -66,7 +66,7 @@ def abandoned(db: Connection) -> None:
     stations.put_station(db, "CS-1", 0, None)
     command = commands.write_down(db, written(1))
     commands.dispatch(db, [command], after(0.1))
-    commands.claim(db, ["CS-1"], after(0.2))
+    commands.claim(db, "CS-1", after(0.2))
     answer = Answer(ending=Ending.RESULT, status="Accepted", reason="NoError")
     commands.answered(db, command, "ocpp2.0.1", answer, after(1))
     [ripe] = commands.to_conclude(db, [command], after(2), timedelta(0))

@@ -35,7 +35,7 @@ SOON = timedelta(seconds=6)
 QUERIES = {
     "duplicate": (commands.duplicate, ("key", START)),
     "waits": (commands.waits, ("CS",)),
-    "claim": (commands.claim, (["CS"], START)),
+    "claim": (commands.claim, ("CS", START)),
     "dispatch": (commands.dispatch, ([1], START)),
     "queue_of": (queues.queue_of, ([1],)),
     "waiting_at": (queues.waiting_at, ("CS",)),

@@ -56,20 +56,18 @@ def test_each_order_is_claimed_once_and_the_oldest_first(anywhere: Indoors, proc
     station, ids = commands_of(anywhere, 6)
     claimed: list[list[int]] = []
     while True:
-        got = [
-            found[station].id for found in at_once(processes, lambda db: commands.claim(db, [station], START)) if found
-        ]
+        got = [found.id for found in at_once(processes, lambda db: commands.claim(db, station, START)) if found]
         if not got:
             break
         claimed.append(got)
     assert [one for got in claimed for one in sorted(got)] == ids
 
 
-def test_many_stations_are_claimed_for_in_one_statement(anywhere: Indoors) -> None:
-    first, second = commands_of(anywhere, 2), commands_of(anywhere, 2)
-    claimed = anywhere.run(commands.claim, [first[0], second[0], "nobody"], START)
-    assert {station: one.id for station, one in claimed.items()} == {first[0]: first[1][0], second[0]: second[1][0]}
-    assert anywhere.rows("command", id=first[1][0])[0]["sent_at"] == START
+def test_a_claim_is_for_one_station(anywhere: Indoors) -> None:
+    _, (second, ids) = commands_of(anywhere, 2), commands_of(anywhere, 2)
+    assert anywhere.run(commands.claim, second, START).id == ids[0]
+    assert anywhere.rows("command", id=ids[0])[0]["sent_at"] == START
+    assert anywhere.run(commands.claim, "nobody", START) is None
 
 
 def test_an_older_command_that_nobody_was_rung_for_comes_first(anywhere: Indoors) -> None:
@@ -83,10 +81,10 @@ def test_an_older_command_that_nobody_was_rung_for_comes_first(anywhere: Indoors
     assert [(one.id, one.station, one.unsent) for one in queue] == [(one, station, True) for one in ids]
     anywhere.run(commands.dispatch, [ids[1]], START)
     assert [row["state"] for row in anywhere.rows("command")] == ["RECEIVED", "DISPATCHED", "RECEIVED"]
-    assert anywhere.run(commands.claim, [station], START + timedelta(seconds=1))[station].id == ids[0]
+    assert anywhere.run(commands.claim, station, START + timedelta(seconds=1)).id == ids[0]
     first, at = anywhere.rows("command")[0], START + timedelta(seconds=1)
     assert (first["state"], first["dispatched_at"], first["sent_at"]) == ("SENT", at, at)
-    assert anywhere.run(commands.claim, [station], START + timedelta(seconds=2))[station].id == ids[1]
+    assert anywhere.run(commands.claim, station, START + timedelta(seconds=2)).id == ids[1]
     second = anywhere.rows("command")[1]
     assert (second["dispatched_at"], second["sent_at"]) == (START, START + timedelta(seconds=2))
     assert [one.unsent for one in anywhere.run(queues.queue_of, [ids[2]])] == [False, False, True]
@@ -146,9 +144,9 @@ def test_nobody_claims_what_is_called_offline_at_the_same_moment(anywhere: Indoo
     offline = {command_id: Answer(ending=Ending.NOT_SENT, detail="It is offline.")}
     with processes[0].begin() as db:
         assert commands.never_sent(db, offline, START) == [command_id]
-        thread, found = waits(processes[1], lambda db: commands.claim(db, [station], START))
+        thread, found = waits(processes[1], lambda db: commands.claim(db, station, START))
     thread.join(30)
-    assert found == [{}]
+    assert found == [None]
 
 
 def test_a_command_is_concluded_only_as_it_was_judged(anywhere: Indoors) -> None:

@@ -160,15 +160,14 @@ class Indoors:
     # What a station does
 
     def claim(self, station: str) -> Sendable | None:
-        return self.run(command_store.claim, [station], self.now).get(station)
+        return self.run(command_store.claim, station, self.now)
 
     def answer(self, station: str, order_id: int, answer: Answer) -> None:
         """The node tells how the order ended; in time it is concluded, and what follows is dispatched."""
-        late = self.run(conclusions.answered, order_id, self.online[station], answer, self.rules, self.now)
-        if late is None:
-            self.conclude(order_id)
-        elif late.dispatch:
-            self.run(command_store.dispatch, late.dispatch, self.now)
+        told = order_id, station, self.online[station], answer, self.rules, self.now
+        moved = self.run(conclusions.judge, *told)
+        if moved.dispatch:
+            self.run(command_store.dispatch, moved.dispatch, self.now)
 
     def conclude(self, *ids: int) -> None:
         moved = self.run(conclusions.conclude, list(ids), self.rules, self.now)

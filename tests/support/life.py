@@ -306,7 +306,7 @@ class House:
 
     def _claim(self, db: Connection, station: str) -> tuple[Sendable | None, list[int]]:
         concluded: list[int] = []
-        while (found := command_store.claim(db, [station], self.now).get(station)) is not None:
+        while (found := command_store.claim(db, station, self.now)) is not None:
             if not isinstance(found.order, RequestStart):
                 break
             concluded += self._judged(db, station)
@@ -329,6 +329,11 @@ class House:
         self._answered(station, asked.id, answer)
 
     def _answered(self, station: Station, order_id: int, answer: Answer) -> None:
+        """Judged at once, or written down for a worker to judge it: what a node does that cannot judge it."""
+        if order_id % 2:
+            told = order_id, station.name, station.subprotocol, answer, self.indoors.rules, self.now
+            self.ring("dispatch", self.run(conclusions.judge, *told).dispatch)
+            return
         late = self.run(conclusions.answered, order_id, station.subprotocol, answer, self.indoors.rules, self.now)
         if late is None:
             self.ring("conclude", [order_id])
