@@ -166,12 +166,18 @@ class Registry:
         return True
 
 
+_TOLD = ["node", "epoch", "subprotocol"]
+
+
 async def holders(redis: Redis, stations: Collection[str]) -> dict[str, Holder]:
     """Who holds which of ``stations``; those without a socket are absent. One round trip; raises Redis errors."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for station in stations:
-            pipe.hmget(_key(station), "node", "epoch", "subprotocol")
-        answers = await pipe.execute()
+    if len(stations) == 1:
+        answers = [await redis.hmget(_key(next(iter(stations))), _TOLD)]
+    else:
+        async with redis.pipeline(transaction=False) as pipe:
+            for station in stations:
+                pipe.hmget(_key(station), _TOLD)
+            answers = await pipe.execute()
     return {station: found for station, told in zip(stations, answers, strict=True) if (found := _holder(told))}
 
 

@@ -54,6 +54,7 @@ async def sweep(office: Office, pusher: Pusher, posting: set[asyncio.Task[None]]
     for chore in (reservations.expire, sessions.lapse, charging.close, evses.fade):
         await _keep_house(office, chore)
     errands = await _keep_house(office, reservations.clean)
+    await office.store.tidy()
     try:
         taken = await office.dispatch([*ring, *(errands or ())])
         if taken:

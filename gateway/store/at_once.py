@@ -1,65 +1,157 @@
 """At once: short transactions on the event loop's own thread, where nobody has to be woken for them.
 
 SQLite has a few rows found or written sooner than a thread is woken; and a thread that works beside its loop takes
-turns with it at the interpreter, statement by statement.
+turns with it at the interpreter, statement by statement, while other processes wait for their turn to write.
 """
 
+import asyncio
 import fcntl
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from gateway.store.engine import turn_file
+from gateway.store.engine import told, turn_file
 
 R = TypeVar("R")
 
-#: Seconds: what took longer may wait for a slow disk, and the loop is kept by it for at most a share of the time.
-LONG = 0.005
+_Work = Callable[[Connection], Any]
+#: What is to be done, whether it must outlive a power failure, and who waits for it.
+_Entry = tuple[_Work, bool, asyncio.Future[Any]]
+
+#: Seconds: a commit that took longer waited for a slow disk, and the loop is kept by one for a small share of the time.
+LONG = 0.01
 SHARE = 20
 
 
 class NotNow(Exception):
-    """It is not done, and may be done another way."""
+    """It is not done, and is to be done another way."""
+
+
+class _Begun:
+    """A connection whose transactions are begun and ended past SQLAlchemy, which takes longer for it than SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._db = engine.execution_options(begun=True).connect()
+        self._driver: Any = self._db.connection.dbapi_connection
+
+    @contextmanager
+    def transaction(self, begin: str) -> Iterator[Connection]:
+        self.say(begin)
+        try:
+            yield self._db
+            self.say("COMMIT")
+        except BaseException:
+            self._driver.rollback()
+            raise
+        finally:
+            if self._db.in_transaction():  # SQLAlchemy has begun one of its own beside it
+                self._db.rollback()
+
+    def say(self, statement: str) -> None:
+        try:
+            self._driver.execute(statement)
+        except self._db.dialect.loaded_dbapi.Error as problem:
+            raise told(self._db, problem, statement) from problem
+
+    def close(self) -> None:
+        self._db.close()
 
 
 class AtOnce:
     """On SQLite only. One connection for reading and one for writing, both open as long as the store is."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reading = engine.execution_options(reads_only=True).connect()
-        self._writing = engine.connect()
+        self._reading, self._writing = _Begun(engine), _Begun(engine)
+        self._writing.say("PRAGMA busy_timeout=0")  # a writer that takes no turns is not waited for here
         self._turn = turn_file(engine)
+        self._waiting: list[_Entry] = []
+        self._waits: asyncio.Task[None] | None = None
+        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="store-turn")
         self._not_before = 0.0
 
     def read(self, work: Callable[[Connection], R]) -> R:
-        with self._reading.begin():
-            return work(self._reading)
+        with self._reading.transaction("BEGIN") as db:
+            return work(db)
 
-    def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
-        """Raises NotNow when another process has its turn, when the disk is slow, and when a statement lost a race."""
+    async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
+        """What comes while another process has its turn shares a commit. Raises NotNow when the disk is slow, and when
+        a statement lost a race or something else that was asked for at the same time failed."""
         if time.monotonic() < self._not_before:
             raise NotNow
-        try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotNow from None
-        began = time.monotonic()
-        try:
-            self._writing.execution_options(lightly=not lasting)
-            with self._writing.begin():
-                return work(self._writing)
-        except (IntegrityError, OperationalError) as problem:
-            raise NotNow from problem
-        finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
-            ended = time.monotonic()
-            if ended - began > LONG:
-                self._not_before = ended + SHARE * (ended - began)
+        if self._waits is None and self._is_our_turn():
+            (outcome,) = self._in_turn([(work, lasting)])
+            return _told(outcome)
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, lasting, future))
+        if self._waits is None:
+            self._waits = asyncio.create_task(self._wait())
+        return await future
 
     def close(self) -> None:
+        """Do what was asked for before."""
+        if self._waits is not None:
+            self._waits.cancel()
+        self._waiter.shutdown(cancel_futures=True)
+        if self._waiting:
+            self._wait_for_turn()
+            self._do_waiting()
         self._reading.close()
         self._writing.close()
         self._turn.close()
+
+    def _is_our_turn(self) -> bool:
+        with suppress(BlockingIOError):
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def _wait_for_turn(self) -> None:
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                if not self._is_our_turn():
+                    await loop.run_in_executor(self._waiter, self._wait_for_turn)
+                self._do_waiting()
+        finally:
+            self._waits = None
+
+    def _do_waiting(self) -> None:
+        batch, self._waiting = self._waiting, []
+        outcomes = self._in_turn([(work, lasting) for work, lasting, _ in batch])
+        for (_, _, future), outcome in zip(batch, outcomes, strict=True):
+            if future.done():  # the asker was cancelled
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
+        """All in one transaction; what each is told: a result, or an exception."""
+        try:
+            self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
+            with self._writing.transaction("BEGIN IMMEDIATE") as db:
+                results = [work(db) for work, _ in entries]
+                done = time.monotonic()
+            if (took := time.monotonic() - done) > LONG:
+                self._not_before = time.monotonic() + SHARE * took
+            return results
+        except Exception as problem:
+            alone = len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError)
+            return [problem if alone else NotNow()] * len(entries)
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+
+def _told(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

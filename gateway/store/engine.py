@@ -14,8 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 #: SQLite: how long a writer waits for another process's transaction, in seconds.
 _BUSY = 10.0
+#: SQLite: pages that the log holds before whoever commits moves them into the database itself, which keeps everybody
+#: waiting; ``move_log`` does it beside them.
+_LOG_PAGES = 20_000
 #: PostgreSQL: statements that a connection keeps prepared.
 _PREPARED = 1_000
+_LOG = f"wal_autocheckpoint={_LOG_PAGES}"
 
 
 def open_engine(url: str) -> Engine:
@@ -54,7 +58,7 @@ def _json(value: Any) -> str:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for BEGIN IMMEDIATE
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-20000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-20000", _LOG):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -67,9 +71,19 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
     connection.prepared_max = _PREPARED
 
 
+def move_log(engine: Engine) -> None:
+    """What was committed goes from SQLite's log into the database itself, as far as nobody reads it there."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as db:
+            driver: Any = db.connection.dbapi_connection
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 def _begin_sqlite(connection: Connection) -> None:
     options, driver = connection.get_execution_options(), connection.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
+    if options.get("begun"):
+        return
     try:
         if options.get("reads_only"):
             driver.execute("BEGIN")

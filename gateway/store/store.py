@@ -1,6 +1,8 @@
 """The store: functions over a connection, run in group commits, so that a hundred accepts share one write to disk."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -9,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.lane import Lane
 from gateway.store.at_once import AtOnce, NotNow
-from gateway.store.engine import shares, turn
+from gateway.store.engine import move_log, shares, turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,12 +67,9 @@ class Store:
         return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]
 
     async def _briefly(self, work: _Work, *, lasting: bool) -> Any:
-        """Who comes while others wait shares their commit."""
-        if self._at_once is not None and self._writer.idle:
-            try:
-                return self._at_once.write(work, lasting)
-            except NotNow:
-                pass
+        if self._at_once is not None:
+            with suppress(NotNow):
+                return await self._at_once.write(work, lasting)
         return await self._writer((work, lasting))
 
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -81,6 +80,10 @@ class Store:
         if self._at_once is None:
             return await self.read(function, *args, **kwargs)
         return self._at_once.read(lambda db: function(db, *args, **kwargs))
+
+    async def tidy(self) -> None:
+        """What is to be done every now and then, by one process at least."""
+        await asyncio.to_thread(move_log, self._engine)
 
     def close(self) -> None:
         """From the event loop that used it."""
