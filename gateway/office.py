@@ -25,7 +25,7 @@ from gateway.store.callbacks import Due
 from gateway.store.engine import open_engine
 from gateway.store.store import Store
 from ocpp_bridge.answers import Answer, Ending
-from ocpp_bridge.mailbox import Letter, post
+from ocpp_bridge.mailbox import Ringer
 from ocpp_bridge.registry import Holder, holders
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,7 @@ class Office:
     http: httpx.AsyncBaseTransport
     names: CheckedResolver
     shares: Shares
+    ringer: Ringer
     whereabouts: Gathered[Collection[str], Mapping[str, Holder]]
 
     @classmethod
@@ -64,6 +65,7 @@ class Office:
             http=open_client(allow_private=allow_private),
             names=CheckedResolver(allow_private=allow_private),
             shares=Shares(CALLS_AT_ONCE),
+            ringer=Ringer(redis),
             whereabouts=Gathered(look),
         )
 
@@ -98,19 +100,14 @@ class Office:
         waiting = [one for one in queue if one.id in set(ids) and one.unsent]
         if not waiting:
             return []
-        held = await self.online({one.station for one in waiting})
+        rung = await self.ringer({one.station for one in waiting})
         crowded_out = queues.crowded_out(queue, self.rules.settings.station_queue)
-        letters: list[Letter] = []
         unsent: dict[int, str] = {}
         for one in waiting:
-            holder = held.get(one.station)
-            if holder is None:
+            if one.station not in rung:
                 unsent[one.id] = "It is offline."
             elif one.id in crowded_out:
                 unsent[one.id] = "Too many commands wait for it."
-            else:
-                letters.append(Letter(holder.node, one.station, holder.epoch))
-        await post(self.redis, letters)
         next_ = {one.station: one.id for one in reversed(queue)}
         if behind := [one.id for one in waiting if one.id not in unsent and next_[one.station] != one.id]:
             await self.store.note_briefly(commands.dispatch, behind, utc_now())

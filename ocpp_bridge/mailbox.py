@@ -1,7 +1,7 @@
 """Mailboxes: one Redis stream per node. A letter is a wake-up that carries ids; losing one loses time, no promise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ocpp_bridge.registry import PREFIX, text
+from ocpp_bridge.registry import PREFIX, station_key, text
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +21,23 @@ BATCH = 256
 #: Less than redis-py's default socket timeout of 5 s, which would end a longer read.
 BLOCK = 2000  # milliseconds
 PAUSE = 0.5  # seconds before Redis is tried again
+
+
+#: KEYS: stations as the registry knows them. ARGV: what the key of a mailbox begins with, LONGEST, KEPT, the kind, then the
+#: stations' names. Returns the places of those that a node holds: the letter is in its mailbox.
+RING = """
+local rung = {}
+for place, key in ipairs(KEYS) do
+  local held = redis.call('HMGET', key, 'node', 'epoch')
+  if held[1] and held[2] then
+    local box, name = ARGV[1] .. held[1], ARGV[place + 4]
+    redis.call('XADD', box, 'MAXLEN', '~', ARGV[2], '*', 'station', name, 'epoch', held[2], 'kind', ARGV[4])
+    redis.call('EXPIRE', box, ARGV[3])
+    rung[#rung + 1] = place
+  end
+end
+return rung
+"""
 
 
 class Kind(StrEnum):
@@ -52,18 +69,37 @@ async def post(redis: Redis, letters: Sequence[Letter]) -> None:
         await pipe.execute()
 
 
+class Ringer:
+    """``await ringer(stations)``: their nodes are told that orders wait; which stations a node holds."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._ring = redis.register_script(RING)
+
+    async def __call__(self, stations: Collection[str]) -> set[str]:
+        """One round trip; raises Redis errors."""
+        names = list(stations)
+        if not names:
+            return set()
+        arguments: list[str | int] = [_key(""), LONGEST, KEPT, Kind.RING.value, *names]
+        places = await self._ring(keys=[station_key(name) for name in names], args=arguments)
+        return {names[place - 1] for place in places}
+
+
 async def read(redis: Redis, node: str) -> AsyncIterator[list[Letter]]:
     """The node's letters as they come, those from before the first read too; goes on when Redis comes back."""
     last: Any = "0-0"
+    read_since = BATCH
     while True:
         try:
-            # What is left in the stream is what nobody has read.
-            await redis.xtrim(_key(node), minid=last, approximate=False)
+            if read_since >= BATCH:  # what is left in the stream is what nobody has read, and a few more
+                await redis.xtrim(_key(node), minid=last, approximate=False)
+                read_since = 0
             entries = await _entries(redis, node, last)
         except (RedisError, OSError) as problem:
             log.warning("The mailbox cannot be read", node=node, error=repr(problem))
             await asyncio.sleep(PAUSE)
             continue
+        read_since += len(entries) if entries else BATCH
         if entries:
             last = entries[-1][0]
             yield [letter for _, fields in entries if (letter := _letter(node, fields))]

@@ -101,7 +101,7 @@ class Registry:
         until = time.monotonic() + self.lease
         arguments: list[str | int] = [self.node, subprotocol, self._lease_ms, int(age * 1_000_000)]
         async with self._turns:
-            epoch, node = await self._acquire(keys=[_key(station)], args=arguments)
+            epoch, node = await self._acquire(keys=[station_key(station)], args=arguments)
         if not int(epoch):
             return None
         known = self._holds.get(station)
@@ -125,7 +125,9 @@ class Registry:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(_node_key(self.node), "1", px=self._lease_ms)
             for part in slices:
-                await self._renew(keys=[_key(station) for station, _ in part], args=self._told(part), client=pipe)
+                await self._renew(
+                    keys=[station_key(station) for station, _ in part], args=self._told(part), client=pipe
+                )
             _, *answers = await pipe.execute()
         return [part[place - 1] for part, places in zip(slices, answers, strict=True) for place in places]
 
@@ -139,7 +141,7 @@ class Registry:
         async with self._renewing:
             pass  # A renewal that is under way would write the station down again.
         async with self._turns:
-            return bool(await self._release(keys=[_key(station)], args=[epoch]))
+            return bool(await self._release(keys=[station_key(station)], args=[epoch]))
 
     async def leave(self) -> None:
         """The node goes away."""
@@ -172,11 +174,11 @@ _TOLD = ["node", "epoch", "subprotocol"]
 async def holders(redis: Redis, stations: Collection[str]) -> dict[str, Holder]:
     """Who holds which of ``stations``; those without a socket are absent. One round trip; raises Redis errors."""
     if len(stations) == 1:
-        answers = [await redis.hmget(_key(next(iter(stations))), _TOLD)]
+        answers = [await redis.hmget(station_key(next(iter(stations))), _TOLD)]
     else:
         async with redis.pipeline(transaction=False) as pipe:
             for station in stations:
-                pipe.hmget(_key(station), _TOLD)
+                pipe.hmget(station_key(station), _TOLD)
             answers = await pipe.execute()
     return {station: found for station, told in zip(stations, answers, strict=True) if (found := _holder(told))}
 
@@ -188,7 +190,7 @@ def _holder(told: Collection[Any]) -> Holder | None:
     return Holder(node, int(epoch), subprotocol)
 
 
-def _key(station: str) -> str:
+def station_key(station: str) -> str:
     return f"{PREFIX}station:{station}"
 
 
