@@ -4,6 +4,7 @@ from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -86,7 +87,7 @@ def _judge_at_once(
 ) -> Moved | None:
     """None: another process was quicker."""
     ended = {"subprotocol": subprotocol, **commands.ended(answer, now)}
-    one = _Ended(row=ChainMap(ended, row), order=_order(row) if row["order"] is not None else None, answer=answer)
+    one = _Ended(row=_with(row, ended), order=_order(row) if row["order"] is not None else None, answer=answer)
     meaning, moved = _refined(db, one, rules), Moved()
     if not commands.conclude(db, row, meaning.result, meaning.text, now, ended):
         return None
@@ -192,6 +193,11 @@ _START_REFUSED_BY = {
 
 def _has_ended(db: Connection, session_pk: int | None) -> bool:
     return session_pk is not None and has_ended(db, session_pk)
+
+
+def _with(row: Row, ended: dict[str, Any]) -> Row:
+    """A row is not read whole for a few of its columns."""
+    return ChainMap(ended, cast(dict[Any, Any], row))
 
 
 def _ended(row: Row) -> _Ended:

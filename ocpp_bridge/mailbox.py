@@ -23,8 +23,8 @@ BLOCK = 2000  # milliseconds
 PAUSE = 0.5  # seconds before Redis is tried again
 
 
-#: KEYS: stations as the registry knows them. ARGV: what the key of a mailbox begins with, LONGEST, KEPT, the kind, then the
-#: stations' names. Returns the places of those that a node holds: the letter is in its mailbox.
+#: KEYS: stations as the registry knows them. ARGV: what the key of a mailbox begins with, LONGEST, KEPT, the kind,
+#: then the stations' names. Returns the places of those that a node holds: the letter is in its mailbox.
 RING = """
 local rung = {}
 for place, key in ipairs(KEYS) do

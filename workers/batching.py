@@ -154,7 +154,7 @@ class BatchingWorker(SimpleWorker):
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""
         job = self.job_class.fetch(id_, self.connection, self.serializer)
-        return Name(str(job.func_name)), list(job.args[0] if job.args else ())
+        return Name(str(job.func_name)), [int(one) for ids in job.args or () for one in ids]
 
     def _failed(self, id_: str, problem: Exception) -> None:
         """Recorded where RQ's own tools look for failures."""

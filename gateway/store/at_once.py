@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -85,7 +85,9 @@ class AtOnce:
             raise NotNow
         if self._waits is None and self._is_our_turn():
             (outcome,) = self._in_turn([(work, lasting)])
-            return _told(outcome)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return cast(R, outcome)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, lasting, future))
         if self._waits is None:
@@ -149,9 +151,3 @@ class AtOnce:
             return [problem if alone else NotNow()] * len(entries)
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
-
-
-def _told(outcome: Any) -> Any:
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
