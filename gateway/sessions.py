@@ -133,7 +133,8 @@ def _settle(db: Connection, session_pk: int, now: datetime) -> None:
 
 def add(db: Connection, row: dict[str, Any], rules: Rules, now: datetime) -> int:
     """A Session begins, or is told of at last, at the price of the moment when it began; its key."""
-    blank = {
+    blank: dict[str, Any] = {
+        "partner": None,
         "session_id": str(uuid4()),
         "currency": rules.settings.currency,
         "auth_method": AuthMethod.COMMAND,

@@ -8,6 +8,7 @@ by RQ's own maintenance, and its work is found by the sweeper long before that.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from traceback import format_exception
+from typing import Any, cast
 
 import structlog
 from redis import Redis
@@ -140,7 +141,8 @@ class BatchingWorker(SimpleWorker):
         """One job, together with those of the same function."""
         try:
             try:
-                name, ids = called_by(id_) or await asyncio.to_thread(self._looked_up, id_)
+                called = called_by(id_)
+                name, ids = called if called is not None else await asyncio.to_thread(self._looked_up, id_)
                 await self._functions[name](ids)
             except Exception as problem:
                 log.error("a job failed; the sweeper does its work again", job=id_, problem=repr(problem))
@@ -154,7 +156,7 @@ class BatchingWorker(SimpleWorker):
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""
         job = self.job_class.fetch(id_, self.connection, self.serializer)
-        return Name(str(job.func_name)), [int(one) for ids in job.args or () for one in ids]
+        return Name(str(job.func_name)), [int(one) for ids in cast(Any, job).args for one in ids]
 
     def _failed(self, id_: str, problem: Exception) -> None:
         """Recorded where RQ's own tools look for failures."""

@@ -78,16 +78,14 @@ _MAY_BE_SENT = and_(
     command.c.order.is_not(None),  # a STOP_SESSION may have to wait for its transaction's id
 )
 _OLDEST = (
-    select(command.c.id)
-    .where(command.c.station == bindparam("station_"), _MAY_BE_SENT)
-    .order_by(command.c.id)
-    .limit(1)
-    .scalar_subquery()
+    select(command.c.id).where(command.c.station == bindparam("station_"), _MAY_BE_SENT).order_by(command.c.id).limit(1)
 )
-_WAITS = Prepared(select(_OLDEST.label("id")))
+_WAITS = Prepared(_OLDEST)
 _CLAIM = Prepared(
     update(command)
-    .where(command.c.id == _OLDEST, command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED)
+    .where(
+        command.c.id == _OLDEST.scalar_subquery(), command.c.state.in_(before(COMMAND, CommandState.SENT)), _UNANSWERED
+    )
     .values(
         state=CommandState.SENT,
         dispatched_at=func.coalesce(command.c.dispatched_at, bindparam("now")),

@@ -17,7 +17,7 @@ OK = b'{"status_code": 1000, "timestamp": "2026-03-01T12:00:00Z"}'
 def due(attempts: int = 0, left: float = 30, text: str = "") -> Due:
     return Due(
         id=7, command=1, url="https://127.0.0.1/", result="ACCEPTED", text=text,
-        expires_at=START + timedelta(seconds=left),
+        expires_at=START + timedelta(seconds=left), until=START + timedelta(seconds=5),
         attempts=attempts, partner=1, token_out="", encoding="base64", callback_hosts=(), is_removed=False,
         from_party=("NL", "CPO"), to_party=("DE", "ONE"),
     )  # fmt: skip

@@ -362,6 +362,6 @@ async def test_rule_180_a_session_that_lacks_what_it_needs_is_told_when_it_has_i
         _, page = house.indoors.run(views, one.emsp.partner_id, None, [house.indoors.cpo.id], EVERYTHING)
         assert [told.id for told in page] == [second["session_id"]]
         house.indoors.run(lambda db: db.execute(set_to({unknown: first[unknown]})))
-        house.indoors.run(tell, first["id"], house.office.rules, utc_now() - LONG_AGO)
+        house.indoors.run(tell, first, house.office.rules, utc_now() - LONG_AGO)
         await house.deliver()
         assert one.emsp.sessions_pushed.keys() == {first["session_id"], second["session_id"]}

@@ -22,6 +22,7 @@ from ocpp_bridge.answers import Answer, Ending
 from tests.support.indoors import ACCEPTED, OCCUPIED, START, Indoors
 
 HOLD = timedelta(seconds=6)
+ATTEMPT = timedelta(seconds=5)
 
 
 @pytest.fixture
@@ -181,17 +182,17 @@ def test_each_callback_is_taken_by_one_worker(anywhere: Indoors, processes: list
     station, ids = commands_of(anywhere, 8)
     for _ in ids:
         anywhere.next(station)
-    taken = at_once(processes, lambda db: callbacks.take_due(db, None, START, HOLD))
+    taken = at_once(processes, lambda db: callbacks.take_all(db, START, ATTEMPT))
     assert sorted(due.id for each in taken for due in each) == list(range(1, 9))
-    assert anywhere.run(callbacks.take_due, None, START, HOLD) == []
-    again = anywhere.run(callbacks.take_due, None, START + HOLD, HOLD)
+    assert anywhere.run(callbacks.take_all, START, ATTEMPT) == []
+    again = anywhere.run(callbacks.take_all, START + HOLD, ATTEMPT)
     assert len(again) == 8  # whoever took them never came back
 
 
 def test_a_taken_callback_says_all_that_its_post_needs(anywhere: Indoors) -> None:
     station, _ = commands_of(anywhere, 1)
     anywhere.next(station)
-    [due] = anywhere.run(callbacks.take_due, [1, 99], START, HOLD)
+    [due] = anywhere.run(callbacks.take, [1, 99], START, ATTEMPT)
     assert (due.from_party, due.to_party) == (("NL", "CPO"), ("DE", "ONE"))
     assert (due.result, due.url, due.attempts) == ("ACCEPTED", "https://127.0.0.1/callback", 0)
     assert due.expires_at == START + anywhere.rules.settings.command_timeout
@@ -215,11 +216,11 @@ def test_the_promise_over_a_callback_is_abandoned_and_may_be_replayed(anywhere: 
     station, [command_id] = commands_of(anywhere, 1)
     anywhere.next(station)
     over = START + anywhere.rules.settings.command_timeout
-    assert anywhere.run(callbacks.take_due, None, over, HOLD) == []
+    assert anywhere.run(callbacks.take_all, over, ATTEMPT) == []
     assert anywhere.rows("callback")[0]["state"] == "ABANDONED"
     assert anywhere.run(callbacks.replay, command_id, over, over + HOLD) == [1]
     assert anywhere.run(callbacks.replay, command_id, over, over + HOLD) == []
-    assert [due.id for due in anywhere.run(callbacks.take_due, [1], over, HOLD)] == [1]
+    assert [due.id for due in anywhere.run(callbacks.take, [1], over, ATTEMPT)] == [1]
 
 
 def test_a_replayed_result_has_as_many_attempts_as_a_new_one(anywhere: Indoors) -> None:
@@ -231,7 +232,7 @@ def test_a_replayed_result_has_as_many_attempts_as_a_new_one(anywhere: Indoors) 
     )  # fmt: skip
     anywhere.run(callbacks.record, [failed])
     assert anywhere.run(callbacks.replay, command_id, START, START + HOLD) == [1]
-    [due] = anywhere.run(callbacks.take_due, [1], START, HOLD)
+    [due] = anywhere.run(callbacks.take, [1], START, ATTEMPT)
     assert due.attempts == 0
 
 
@@ -239,7 +240,7 @@ def test_a_post_in_flight_is_not_abandoned_under_it(anywhere: Indoors) -> None:
     station, _ = commands_of(anywhere, 1)
     anywhere.next(station)
     over = START + anywhere.rules.settings.command_timeout
-    anywhere.run(callbacks.take_due, None, over - timedelta(seconds=1), HOLD)
+    anywhere.run(callbacks.take_all, over - timedelta(seconds=1), ATTEMPT)
     assert anywhere.run(callbacks.expire, over) == 0
     assert anywhere.run(callbacks.expire, over + HOLD) == 1
 

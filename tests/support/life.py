@@ -221,7 +221,7 @@ class House:
 
     def deliver(self) -> None:
         """Every eMSP is there and acknowledges."""
-        for due in self.run(callbacks.take_due, None, self.now, timedelta(seconds=6)):
+        for due in self.run(callbacks.take_all, self.now, timedelta(seconds=5)):
             self.posted.append(Posted(due.command, due.result, self.now))
             attempt = Attempt(
                 callback=due.id,

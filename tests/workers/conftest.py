@@ -70,10 +70,10 @@ async def working(database_url: str, redis_url: str) -> AsyncIterator[Work]:
     indoors = Indoors(database_url, **SETTINGS)
     office = Office.open(indoors.rules.settings, redis_url)
     async with SimulatedEmsp() as emsp, Redis.from_url(redis_url) as redis:
-        Here.office, Here.loop = office, asyncio.get_running_loop()
+        Here.office = office
         yield Work(office, indoors, emsp, redis)
         while Here.posting:
-            await asyncio.wait([asyncio.wrap_future(one) for one in list(Here.posting)])
+            await asyncio.wait(list(Here.posting))
     await office.close()
     indoors.close()
 

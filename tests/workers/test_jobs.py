@@ -9,6 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
+from gateway import conclusions
 from gateway.bell import QUEUE, Job, NotHeard
 from gateway.house import utc_now
 from gateway.simulators.emsp import EMSP_FAULTS
@@ -27,8 +28,7 @@ def test_every_job_name_leads_to_a_function(job: Job) -> None:
 
 
 async def run(job, *ids: int) -> None:
-    """As a worker does: in its own thread, beside the loop."""
-    await asyncio.to_thread(job, list(ids))
+    await job(list(ids))
 
 
 async def test_what_is_rung_for_at_once_is_few_jobs_with_all_the_ids(work: Work, redis_url: str) -> None:
@@ -84,7 +84,7 @@ async def test_a_station_s_queue_is_short(work: Work) -> None:
     assert await work.told(2) == ["FAILED", "FAILED"]
     assert {one.name for one in work.emsp.callbacks} == {f"n{most}", f"n{most + 1}"}
     assert [state for state, _ in map(work.state, ids[:most])] == ["RECEIVED"] + ["DISPATCHED"] * (most - 1)
-    assert await work.letters() == most
+    assert await work.letters() == 1
 
 
 async def test_what_another_process_has_concluded_is_posted_all_the_same(work: Work) -> None:
@@ -94,8 +94,13 @@ async def test_what_another_process_has_concluded_is_posted_all_the_same(work: W
     await run(jobs.dispatch, command)
     work.indoors.now = utc_now()
     work.indoors.claim(work.station)
-    work.indoors.answer(work.station, command, ACCEPTED)  # concluded here, posted by nobody
-    await run(jobs.conclude, command)
+    told = command, work.station, "ocpp1.6", ACCEPTED, work.indoors.rules, utc_now()
+    [held] = work.indoors.run(conclusions.judge, *told).held  # concluded here, posted by nobody
+    await run(jobs.conclude, command)  # it is held for whoever is told of it
+    assert work.emsp.callbacks == []
+    await run(jobs.post, held)
+    assert await work.told() == ["ACCEPTED"]
+    await run(jobs.post, held)
     assert await work.told() == ["ACCEPTED"]
 
 
@@ -112,8 +117,8 @@ async def test_a_lost_connection_leaves_the_command_open_for_the_new_socket(work
 
 
 async def test_ids_that_mean_nothing_do_nothing(work: Work) -> None:
-    await run(jobs.dispatch, 4711)
-    await run(jobs.conclude, 4711)
+    for job in jobs.FUNCTIONS.values():
+        await run(job, 4711)
     await run(jobs.dispatch)
     assert work.emsp.callbacks == []
 
