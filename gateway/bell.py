@@ -64,8 +64,8 @@ def job_id(job: Job, ids: Iterable[int]) -> str:
 
 def called_by(id_: str) -> tuple[Job, list[int]] | None:
     """What ``job_id`` says; None: it is of somebody else."""
-    name, *ids, _ = id_.split("-")
     try:
+        name, *ids, _ = id_.split("-")
         return Job[name.upper()], [int(one) for one in ids]
     except (KeyError, ValueError):
         return None

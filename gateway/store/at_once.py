@@ -26,6 +26,8 @@ _Entry = tuple[_Work, bool, asyncio.Future[Any]]
 #: Seconds: a commit that took longer waited for a slow disk, and the loop is kept by one for a small share of the time.
 LONG = 0.01
 SHARE = 20
+#: In one transaction: for so long the loop hears nothing else.
+MOST = 64
 
 
 class NotNow(Exception):
@@ -99,7 +101,7 @@ class AtOnce:
         if self._waits is not None:
             self._waits.cancel()
         self._waiter.shutdown(cancel_futures=True)
-        if self._waiting:
+        while self._waiting:
             self._wait_for_turn()
             self._do_waiting()
         self._reading.close()
@@ -126,7 +128,7 @@ class AtOnce:
             self._waits = None
 
     def _do_waiting(self) -> None:
-        batch, self._waiting = self._waiting, []
+        batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         outcomes = self._in_turn([(work, lasting) for work, lasting, _ in batch])
         for (_, _, future), outcome in zip(batch, outcomes, strict=True):
             if future.done():  # the asker was cancelled

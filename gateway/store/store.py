@@ -21,6 +21,7 @@ _Work = Callable[[Connection], Any]
 _Entry = tuple[_Work, bool]
 #: A statement that lost a race (unique index, serialization, busy) is tried again, alone.
 _TRIES = 4
+_NO_TRANSACTION = {"isolation_level": "AUTOCOMMIT"}
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,9 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(reads_only=True)
+        is_sqlite = engine.dialect.name == "sqlite"
+        #: PostgreSQL shows each statement what is committed by then, in a transaction or without one.
+        self._reading = engine.execution_options(reads_only=True, **({} if is_sqlite else _NO_TRANSACTION))
         self._lightly = engine.execution_options(lightly=True)
         self._at_once = AtOnce(engine) if shares(engine) else None
         self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
@@ -130,12 +133,12 @@ class Store:
                 return problem
         return lost
 
-    def _look(self, works: Sequence[_Work]) -> Sequence[Any]:
+    def _look(self, works: Sequence[_Work], *, again: bool = True) -> Sequence[Any]:
         with self._reading.begin() as db:
             outcomes = [_outcome(work, db) for work in works]
-        # PostgreSQL refuses every statement after one that failed: then each in a transaction of its own.
-        if len(works) > 1 and any(isinstance(outcome, DBAPIError) for outcome in outcomes):
-            return [self._look([work])[0] for work in works]
+        # A server that was started again has closed the connection, which shows when it is used.
+        if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):
+            return self._look(works, again=False)
         return outcomes
 
 
