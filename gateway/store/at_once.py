@@ -75,6 +75,7 @@ class AtOnce:
         self._waits: asyncio.Task[None] | None = None
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="store-turn")
         self._not_before = 0.0
+        self._closed = False
 
     def read(self, work: Callable[[Connection], R]) -> R:
         with self._reading.transaction("BEGIN") as db:
@@ -83,7 +84,7 @@ class AtOnce:
     async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
         """What comes while another process has its turn shares a commit. Raises NotNow when the disk is slow, and when
         a statement lost a race or something else that was asked for at the same time failed."""
-        if time.monotonic() < self._not_before:
+        if self._closed or time.monotonic() < self._not_before:
             raise NotNow
         if self._waits is None and self._is_our_turn():
             (outcome,) = self._in_turn([(work, lasting)])
@@ -98,6 +99,7 @@ class AtOnce:
 
     def close(self) -> None:
         """Do what was asked for before."""
+        self._closed = True
         if self._waits is not None:
             self._waits.cancel()
         self._waiter.shutdown(cancel_futures=True)

@@ -134,7 +134,8 @@ class Store:
         return lost
 
     def _look(self, works: Sequence[_Work], *, again: bool = True) -> Sequence[Any]:
-        with self._reading.begin() as db:
+        with self._reading.connect() as db:
+            db.begin()
             outcomes = [_outcome(work, db) for work in works]
         # A server that was started again has closed the connection, which shows when it is used.
         if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):

@@ -151,5 +151,3 @@ async def test_no_transaction_keeps_the_loop_for_all_that_wait(engine, writer, m
         asked = [asyncio.create_task(writer.write(put(number), lasting=True)) for number in range(5)]
         await asyncio.sleep(0.02)
     assert await asyncio.gather(*asked) == [0, 1, 2, 3, 4]
-
-

@@ -185,3 +185,30 @@ async def test_what_may_have_been_committed_is_not_done_again(postgres_url: str)
     await store.write(add, "later")
     store.close()
     indoors.close()
+
+
+async def test_connections_that_a_server_has_closed_are_made_anew(postgres_url: str) -> None:
+    """Once it is seen when they are used: nobody asks before each use whether they are still good."""
+    indoors = Indoors(postgres_url)
+    store = Store(open_engine(indoors.rules.settings.database))
+    indoors.run(lambda db: db.execute(cpo.delete()))
+    await store.write(add, "one")
+    assert await store.read(keys) == ["one"]
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    for number in range(2):
+        indoors.run(lambda db: db.execute(text(f"{others} AND pid <> pg_backend_pid()")))
+        asked = [store.write(add, f"{number}{place}") for place in "ab"] + [store.read(keys), store.glance(keys)]
+        await asyncio.gather(*asked)
+    assert await store.read(keys) == ["0a", "0b", "1a", "1b", "one"]
+    store.close()
+    indoors.close()
+
+
+async def test_what_is_brief_is_written_and_noted_on_both_databases(store: Store, anywhere: Indoors) -> None:
+    await asyncio.gather(store.write_briefly(add, "one"), store.note_briefly(add, "two"), store.write(add, "three"))
+    with pytest.raises(IntegrityError):
+        await store.write_briefly(add, "one")
+    assert anywhere.run(keys) == ["one", "three", "two"]
+    store.close()
+    with pytest.raises(Closed):
+        await store.write_briefly(add, "four")
