@@ -27,12 +27,14 @@ class Asked:
     #: The X-Request-ID was the partner's own, so the same POST can be recognised.
     identified: bool
     at: datetime
+    #: The same for the same POST; None when it cannot be told.
+    duplicate_key: str | None = None
 
-    @property
-    def duplicate_key(self) -> str | None:
-        """The same for the same POST; None when it cannot be told."""
-        if not self.identified:
-            return None
+    def __post_init__(self) -> None:
+        if self.identified and self.duplicate_key is None:
+            object.__setattr__(self, "duplicate_key", self._digest())
+
+    def _digest(self) -> str:
         parts = (
             str(self.partner.id),
             self.parties.emsp.key,

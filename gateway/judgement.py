@@ -84,7 +84,7 @@ def _reserve(bench: Bench, command: ReserveNow) -> Taken:
     _must_be_reservable_until(bench, command)
     at = At(command.location_id, command.evse_uid)
     stay = held["station"] if held is not None else None
-    place = find_place(db, asked, at, "RESERVABLE", bench.online, prefer=stay, reserving=True)
+    place = find_place(db, asked, location, at, "RESERVABLE", bench.online, prefer=stay, reserving=True)
     token, group = _station_tokens(bench, command.token, place.station)
     replaces = held is not None and can_be_replaced(db, held, place.station, asked.at)
     order = orders.ReserveNow(
@@ -157,7 +157,7 @@ def _start(bench: Bench, command: StartSession) -> Taken:
     at = At(command.location_id, command.evse_uid, command.connector_id)
     if at.evse_uid is None:
         at = _reserved_at(bench, command, location) or at
-    place = find_place(db, asked, at, "REMOTE_START_STOP_CAPABLE", bench.online)
+    place = find_place(db, asked, location, at, "REMOTE_START_STOP_CAPABLE", bench.online)
     if command.connector_id is None and "START_SESSION_CONNECTOR_REQUIRED" in place.offered:
         raise rejected("This EVSE needs a connector_id.", StatusCode.NOT_ENOUGH_INFORMATION)
     token, group = _station_tokens(bench, command.token, place.station)
@@ -218,7 +218,8 @@ def _unlock(bench: Bench, command: UnlockConnector) -> Taken:
     if not asked.partner.allow_unlock:
         raise not_supported("UNLOCK_CONNECTOR is not open to you.")
     at = At(command.location_id, command.evse_uid, command.connector_id)
-    place = find_place(bench.db, asked, at, "UNLOCK_CAPABLE", bench.online)
+    location = location_of(bench.db, asked, command.location_id)
+    place = find_place(bench.db, asked, location, at, "UNLOCK_CAPABLE", bench.online)
     if place.station_connector is None:
         raise not_supported("This connector has no number at its charging station.")
     # 1.6 §5.18: unlocking ends a running transaction first, so it must not be somebody else's.

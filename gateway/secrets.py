@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -24,6 +25,8 @@ class Secrets:
         self._tokens = _derived(key, b"token hashes")
         self._aliases = _derived(key, b"token aliases")
         self._seal = Fernet(base64.urlsafe_b64encode(_derived(key, b"sealed tokens")))
+        #: A partner's token is the same for each of its results.
+        self.open = lru_cache(maxsize=1024)(self._open)
 
     def token_hash(self, token: str) -> str:
         """How a partner's token is looked up: the token itself is not kept."""
@@ -37,7 +40,7 @@ class Secrets:
     def seal(self, text: str) -> str:
         return self._seal.encrypt(text.encode()).decode()
 
-    def open(self, sealed: str) -> str:
+    def _open(self, sealed: str) -> str:
         try:
             return self._seal.decrypt(sealed.encode()).decode()
         except InvalidToken:

@@ -46,6 +46,7 @@ def stations_concerned(db: Connection, asked: Asked) -> set[str]:
 def find_place(
     db: Connection,
     asked: Asked,
+    location: int,
     at: At,
     capability: str,
     online: Online,
@@ -53,7 +54,6 @@ def find_place(
     reserving: bool = False,
 ) -> Place:
     """Where the command goes; raises Refusal. ``prefer``: a station to stay at; ``reserving``: a station will do."""
-    location = location_of(db, asked, at.location_id)
     if at.evse_uid is not None:
         _must_exist(db, location, at)
     elsewhere = topology.places(db, location, at.evse_uid, at.connector_id)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from string import whitespace
 from typing import Self
 from uuid import uuid4
@@ -66,7 +67,7 @@ class Party:
     country_code: str
     party_id: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """``nl*tnm``. The country is padded: ids may contain any sign, and no two parties may share a key."""
         return fold(f"{self.country_code:<2}*{self.party_id}")
