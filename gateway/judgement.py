@@ -12,8 +12,8 @@ from gateway.domain.addressing import Place
 from gateway.domain.lifecycle import UNFINISHED, ReservationState, SessionState
 from gateway.domain.tokens import authorized_until, group_token, id_token
 from gateway.house import Rules
+from gateway.ordered import reserved_as
 from gateway.replacing import can_be_replaced, give_up, number_at
-from gateway.reservations import reserved_as
 from gateway.store import reservations, sessions, tokens, topology, transactions
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number

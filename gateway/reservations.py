@@ -11,7 +11,8 @@ from gateway import errands, evses, replacing, sessions
 from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.each import each
 from gateway.house import Rules
-from gateway.store import callbacks, commands, reservations, stations, topology
+from gateway.ordered import as_ordered, other_than
+from gateway.store import callbacks, commands, reservations, stations
 from gateway.store.errands import cpo_cancels
 from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType, CommandType
@@ -164,7 +165,7 @@ def _reserved(
     of_the_house = row["partner"] is None
     if meaning.happened is Happened.YES:
         told = {"confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
-        told |= _other_than(held, {"cleanup_at": None} | _as_ordered(db, held, order))
+        told |= other_than(held, {"cleanup_at": None} | as_ordered(db, held, order))
         if not reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told):
             reservations.change(db, held["id"], now, **told)
         evses.follow(db, held["station"], now)
@@ -271,33 +272,3 @@ def _told_cancelled(
             expires_at=now + rules.settings.command_timeout,
         )
     ]
-
-
-def _as_ordered(db: Connection, held: Row, order: ReserveNow) -> dict[str, object]:
-    """The columns of what the station has accepted: an update may have changed them."""
-    if (order.evse, order.connector) == (held["station_evse"], held["station_connector"]):
-        return reserved_as(order, held["station"], held["evse"])
-    whole = order.evse is None and order.connector is None
-    place = None if whole else topology.place_of(db, held["station"], order.evse, order.connector)
-    return reserved_as(order, held["station"], place.evse if place is not None else None)
-
-
-def _other_than(held: Row, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that change: a database writes an index anew for a column that is set to what it was."""
-    return {name: value for name, value in columns.items() if value != held[name]}
-
-
-def reserved_as(order: ReserveNow, station: str, evse: int | None) -> dict[str, object]:
-    """A reservation's columns that say what is reserved, for whom and until when."""
-    return {
-        "evse": evse,
-        "station": station,
-        "station_evse": order.evse,
-        "station_connector": order.connector,
-        "connector_type": order.connector_type,
-        "id_token": order.id_token.value,
-        "id_token_type": order.id_token.type,
-        "group_id_token": order.group.value if order.group else None,
-        "group_id_token_type": order.group.type if order.group else None,
-        "expiry_date": order.expiry,
-    }

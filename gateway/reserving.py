@@ -13,7 +13,7 @@ from gateway.domain.lifecycle import LIVE, ReservationState
 from gateway.domain.tokens import group_token, id_token
 from gateway.holding import may_use, types_at
 from gateway.house import Rules
-from gateway.reservations import reserved_as
+from gateway.ordered import reserved_as
 from gateway.store import bindings, commands, partners, reservations, stations, tokens, topology
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number

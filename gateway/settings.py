@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     allow_private_callbacks: bool = False
 
     #: Commands a second that one eMSP may send on average; what comes faster waits a moment, then is REJECTED.
-    emsp_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    emsp_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 25.0
     #: Commands that one eMSP may send at once.
     emsp_burst: Annotated[int, Field(ge=1)] = 500
     #: Waiting commands a station may have; the next one fails at once, unless it is its party's first.

@@ -11,8 +11,10 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a command may be kept waiting for its turn.
 PATIENCE = 1.0
-#: Refusals that are kept waiting as long, so that who repeats what was refused does not do it at once; more are not.
+#: Refusals that are kept waiting, so that who repeats what was refused does not do it at once; more are not. A refusal
+#: costs the process nearly as much as a command, and waits for as many times as long as a command may.
 KEPT_WAITING = 2_000
+LONGER = 3
 #: eMSPs whose pace is remembered; one that is forgotten begins anew with all that it may send at once.
 REMEMBERED = 10_000
 
@@ -55,6 +57,6 @@ class Floodgate:
             return
         self._kept_waiting += 1
         try:
-            await asyncio.sleep(self._patience)
+            await asyncio.sleep(LONGER * self._patience)
         finally:
             self._kept_waiting -= 1

@@ -15,7 +15,7 @@ AT_LOCATION = 10
 #: Credentials of a minute, between processes of one machine.
 TOKEN_OUT = "bench-token-out"
 #: So many that none sends more than a gateway lets one send.
-EMSPS = 20
+EMSPS = 40
 #: Every path below which a command's name stands.
 COMMANDS = f"/ocpi/cpo/{NEWEST.version}/commands"
 
