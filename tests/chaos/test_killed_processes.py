@@ -124,7 +124,7 @@ async def test_killed_after_sent_before_the_answer(gateway: Gateway, process: st
 
 
 @every_process
-async def test_killed_after_the_answer_before_it_is_concluded(gateway: Gateway, process: str):
+async def test_killed_after_the_answer_before_its_result_is_posted(gateway: Gateway, process: str):
     async def freeze_first(station: ScriptedStation, order: dict) -> Reply:
         gateway.freeze("worker-1")
         return ACCEPTED
@@ -133,7 +133,8 @@ async def test_killed_after_the_answer_before_it_is_concluded(gateway: Gateway, 
         worker = gateway.pid("worker-1")
         try:
             told = await emsp.reserve(location)
-            await state_of(gateway, told, state="SENT", ending="RESULT")
+            await state_of(gateway, told, state="CONCLUDED", ending="RESULT")
+            assert gateway.rows("callback", command=gateway.command_of(told)["id"])[0]["attempts"] == 0
             await kill(gateway, process, station)
         finally:
             with suppress(ProcessLookupError):
