@@ -22,7 +22,6 @@ from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.paging import Page
 from ocpi.sessions import NOT_AVAILABLE, AuthMethod, CdrToken, Session
-from ocpi.tokens import Token
 from ocpi.types import fold
 from ocpi.versions import ModuleID
 from ocpp_bridge.answers import Answer
@@ -175,14 +174,7 @@ def whose(db: Connection, command: Row, token: str) -> dict[str, Any]:
 
 def cdr_token(token: dict[str, Any]) -> dict[str, Any]:
     """What Sessions and CDRs say of a Token (mod_cdrs §CdrToken)."""
-    read = Token.model_validate(token)
-    return CdrToken(
-        country_code=read.country_code,
-        party_id=read.party_id,
-        uid=read.uid,
-        type=read.type,
-        contract_id=read.contract_id,
-    ).wire()
+    return CdrToken.model_validate(token).wire()
 
 
 def whereabouts(
