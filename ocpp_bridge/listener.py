@@ -51,9 +51,10 @@ class Limits:
     """What one listener takes on; times in seconds."""
 
     frame: int = 256 * 1024
-    #: Handshakes a second, and at once: after a restart every station comes back together.
-    accept_rate: float = 300.0
-    accept_burst: float = 300.0
+    #: Handshakes a second, and at once: after a restart every station comes back together, and whoever is let in faster
+    #: than the house can boot it waits for its BootNotification's answer instead.
+    accept_rate: float = 150.0
+    accept_burst: float = 150.0
     #: A handshake that would wait longer is told to come again.
     accept_wait: float = 15.0
     ping_interval: float = 50.0
