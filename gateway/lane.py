@@ -22,7 +22,7 @@ class Lane(Generic[T, R]):
         self._most = most
         self._waiting: list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]] = []
         self._gathered = threading.Condition()
-        self._closed = self._working = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -35,11 +35,6 @@ class Lane(Generic[T, R]):
             self._waiting.append((item, future, loop))
             self._gathered.notify()
         return await future
-
-    @property
-    def idle(self) -> bool:
-        """Nobody waits, and nothing is being done."""
-        return not self._waiting and not self._working
 
     def close(self) -> None:
         """Do what was asked for before, then end the thread."""
@@ -61,11 +56,9 @@ class Lane(Generic[T, R]):
 
     def _take(self) -> list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]]:
         with self._gathered:
-            self._working = False
             while not self._waiting and not self._closed:
                 self._gathered.wait()
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            self._working = bool(batch)
             return batch
 
 

@@ -6,6 +6,7 @@ by RQ's own maintenance, and its work is found by the sweeper long before that.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from traceback import format_exception
 from typing import Any, cast
@@ -29,8 +30,9 @@ log = structlog.get_logger(__name__)
 
 #: Jobs that are taken at once; and that are being done, before no more are taken.
 MOST = 200
-#: Jobs that are being done before the next are taken many at once: one by one is sooner, many at once is cheaper.
+#: One by one is sooner, many at once is cheaper: so many are being done, or a job had not to be waited for (seconds).
 FEW = 3
+SOON = 0.001
 #: Seconds: a wait for the next job; between two notes to Redis that this worker is alive; before Redis is tried again;
 #: before what is done is forgotten, so that it is told together.
 WAIT = 2
@@ -55,7 +57,7 @@ while #taken < tonumber(ARGV[1]) do
 end
 return taken
 """
-#: What is done leaves nothing behind. KEYS: the intermediate list, then what to delete. ARGV: the ids.
+#: KEYS: the intermediate list, then the records of jobs. ARGV: their ids.
 _FORGET = """
 redis.call('DEL', unpack(KEYS, 2))
 for _, id in ipairs(ARGV) do
@@ -85,9 +87,13 @@ class BatchingWorker(SimpleWorker):
         self._redis = AsyncRedis.from_url(redis_url, socket_timeout=WAIT + PATIENCE)
         self._waiting, self._taken = queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)
         self._take = self._redis.register_script(_TAKE)
-        self._forget = Gathered(self._forget_all)
+        self._forget_all = self._redis.register_script(_FORGET)
         self._functions = {name: Gathered(_together(function)) for name, function in functions.items()}
         self._doing: set[asyncio.Task[None]] = set()
+        #: Ids of jobs that are done, and what will have them forgotten.
+        self._over: list[str] = []
+        self._behind = False
+        self._forgetting: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._going_on = asyncio.Event()
 
@@ -101,6 +107,8 @@ class BatchingWorker(SimpleWorker):
         await asyncio.gather(*duties, return_exceptions=True)
         if self._doing:
             await asyncio.wait(self._doing, timeout=PATIENCE)
+        if self._forgetting is not None:
+            await self._forgetting
         try:
             await self._redis.aclose()
             await asyncio.to_thread(self.teardown)
@@ -112,7 +120,7 @@ class BatchingWorker(SimpleWorker):
             await self._going_on.wait()
             try:
                 taken = await self._next()
-            except (RedisError, OSError) as problem:
+            except Exception as problem:  # whatever it is, nobody else takes them
                 log.warning("no job can be taken", problem=repr(problem))
                 await asyncio.sleep(PAUSE)
                 continue
@@ -123,9 +131,14 @@ class BatchingWorker(SimpleWorker):
                 await self._room.wait()
 
     async def _next(self) -> Sequence[str]:
-        if len(self._doing) >= FEW and (many := await self._take([self._waiting, self._taken], [MOST])):
-            return [as_text(id_) for id_ in many]
+        if self._behind or len(self._doing) >= FEW:
+            many = await self._take([self._waiting, self._taken], [MOST])
+            self._behind = len(many) >= FEW
+            if many:
+                return [as_text(id_) for id_ in many]
+        began = time.monotonic()
         one = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
+        self._behind = one is not None and time.monotonic() - began < SOON
         return [as_text(one)] if one is not None else []
 
     def _begin(self, id_: str) -> None:
@@ -140,18 +153,33 @@ class BatchingWorker(SimpleWorker):
     async def _do(self, id_: str) -> None:
         """One job, together with those of the same function."""
         try:
-            try:
-                called = called_by(id_)
-                name, ids = called if called is not None else await asyncio.to_thread(self._looked_up, id_)
-                await self._functions[name](ids)
-            except Exception as problem:
-                log.error("a job failed; the sweeper does its work again", job=id_, problem=repr(problem))
-                await asyncio.to_thread(self._failed, id_, problem)
-                await self._redis.lrem(self._taken, 1, id_)
-            else:
-                await self._forget(id_)
+            called = called_by(id_)
+            name, ids = called if called is not None else await asyncio.to_thread(self._looked_up, id_)
+            await self._functions[name](ids)
+        except Exception as problem:
+            log.error("a job failed; the sweeper does its work again", job=id_, problem=repr(problem))
+            await self._fail(id_, problem)
+        else:
+            self._over.append(id_)
+            if self._forgetting is None:
+                self._forgetting = asyncio.create_task(self._forget())
+
+    async def _fail(self, id_: str, problem: Exception) -> None:
+        try:
+            await asyncio.to_thread(self._failed, id_, problem)
+            await self._redis.lrem(self._taken, 1, id_)
+        except (RedisError, OSError) as silence:
+            log.warning("a job's failure could not be told", job=id_, problem=repr(silence))
+
+    async def _forget(self) -> None:
+        """What is done leaves nothing behind, a moment later and together with others."""
+        await asyncio.sleep(GATHER)
+        over, self._over, self._forgetting = self._over, [], None
+        records = [self.job_class.key_for(id_) for id_ in over]
+        try:
+            await self._forget_all(keys=[self._taken, *records], args=over)
         except (RedisError, OSError) as problem:
-            log.warning("a job's end could not be told", job=id_, problem=repr(problem))
+            log.warning("jobs that are done could not be forgotten", problem=repr(problem))
 
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""
@@ -165,18 +193,12 @@ class BatchingWorker(SimpleWorker):
         if job is not None:
             self.handle_job_failure(job, queue, exc_string="".join(format_exception(problem)))
 
-    async def _forget_all(self, ids: Sequence[str]) -> Sequence[None]:
-        await asyncio.sleep(GATHER)
-        records = [self.job_class.key_for(id_) for id_ in ids]
-        await self._redis.eval(_FORGET, len(records) + 1, self._taken, *records, *ids)
-        return [None for _ in ids]
-
     async def _keep(self) -> None:
         """What RQ does between two jobs, every now and then."""
         while True:
             try:
                 suspended = await asyncio.to_thread(self._note)
-            except (RedisError, OSError) as problem:
+            except Exception as problem:
                 log.warning("the worker could not be kept known", problem=repr(problem))
                 suspended = False
             if suspended:

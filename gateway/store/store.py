@@ -53,7 +53,7 @@ class Store:
     async def note(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``write`` without waiting for the disk: every process may be killed, but a power failure may undo it.
 
-        For what is said to nobody outside, or is found out again: wake-ups, holds, signs of life, answers of stations.
+        For what is said to nobody outside, or is found out again: wake-ups, holds, attempts, signs of life.
         """
         return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]  # the work's own
 
