@@ -218,7 +218,7 @@ def _place(db: Connection, row: Row) -> CdrLocation:
         return CdrLocation.model_validate(row["cdr_location"])
     body = table.location_of(db, row)
     assert body is not None
-    return terms.called(body, row)
+    return terms.called(body, row["evse_uid"], row["connector_id"])
 
 
 def _add(

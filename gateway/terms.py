@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import orjson
 import structlog
 from sqlalchemy import Connection
 
@@ -23,13 +25,13 @@ _PLACE = ("location", "evse_uid", "connector_id")
 
 def beginning(db: Connection, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The columns of a Session that begins."""
-    body = _body(db, row)
-    return _kept(body, row) | _price(db, body, row, at)
+    text = _text(db, row)
+    return _kept(text, row) | _price(db, text, row, at)
 
 
 def price(db: Connection, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The columns of the tariff in force at a moment where a Session is; none: no price is known."""
-    return _price(db, _body(db, row), row, at)
+    return _price(db, _text(db, row), row, at)
 
 
 def there(db: Connection, known: Row, where: dict[str, Any], at: datetime) -> dict[str, Any]:
@@ -41,9 +43,9 @@ def there(db: Connection, known: Row, where: dict[str, Any], at: datetime) -> di
     moved = any(known[name] != where[name] for name in _PLACE)
     if stays and not moved:
         return where
-    body = _body(db, where)
-    price_ = {} if stays else _instead(known, _price(db, body, {**known, **where}, at))
-    return where | price_ | (_kept(body, where) if moved else {})
+    text = _text(db, where)
+    price_ = {} if stays else _instead(known, _price(db, text, {**known, **where}, at))
+    return where | price_ | (_kept(text, where) if moved else {})
 
 
 def of_earlier(db: Connection, known: Row, at: datetime) -> dict[str, Any]:
@@ -52,34 +54,47 @@ def of_earlier(db: Connection, known: Row, at: datetime) -> dict[str, Any]:
     return {} if promised else _instead(known, price(db, known, at))
 
 
-def called(location: Mapping[str, Any], row: Mapping[str, Any]) -> CdrLocation:
+def called(location: Mapping[str, Any], evse_uid: str, connector_id: str) -> CdrLocation:
     """An OCPI Location as a CDR has it; of an EVSE or connector that is not in it, only the ids are known."""
-    evse = _named(location.get("evses") or [], "uid", row["evse_uid"])
-    connector = _named(evse[0]["connectors"], "id", row["connector_id"]) if evse else []
+    evse = _named(location.get("evses") or [], "uid", evse_uid)
+    connector = _named(evse[0]["connectors"], "id", connector_id) if evse else []
     alone = [one | {"connectors": connector or one["connectors"]} for one in evse]
     place = Location.model_validate({**location, "evses": alone})
     told = cdr_location(place, place.evses[0] if evse else None, place.evses[0].connectors[0] if connector else None)
-    return told.model_copy(update={"evse_uid": row["evse_uid"], "connector_id": row["connector_id"]})
+    return told.model_copy(update={"evse_uid": evse_uid, "connector_id": connector_id})
 
 
-def _body(db: Connection, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _text(db: Connection, row: Mapping[str, Any]) -> str | None:
     """The OCPI Location where a Session is."""
-    return None if row.get("location") is None else topology.body(db, row["location"])
+    return None if row.get("location") is None else topology.text_of(db, row["location"])
 
 
-def _price(db: Connection, body: Mapping[str, Any] | None, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    if row.get("cpo") is None or body is None:
+@lru_cache(maxsize=128)
+def _read(text: str) -> Mapping[str, Any]:
+    """Once for all that begins there: a Location may have hundreds of EVSEs."""
+    read: Mapping[str, Any] = orjson.loads(text)
+    return read
+
+
+@lru_cache(maxsize=1024)
+def _called(text: str, evse_uid: str, connector_id: str) -> Mapping[str, Any]:
+    return called(_read(text), evse_uid, connector_id).wire()
+
+
+def _price(db: Connection, text: str | None, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    if row.get("cpo") is None or text is None:
         return {}
-    found = tariffs.in_force(db, row["cpo"], body, row["evse_uid"], row["connector_id"], at)
+    found = tariffs.in_force(db, row["cpo"], _read(text), row["evse_uid"], row["connector_id"], at)
     return {} if found is None else {"tariff": found, "currency": found["currency"]}
 
 
-def _kept(body: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(text: str | None, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of how a place is called."""
-    if body is None:
+    if text is None:
         return {"cdr_location": None, "time_zone": None}
+    body = _read(text)
     try:
-        return {"cdr_location": called(body, row).wire(), "time_zone": body["time_zone"]}
+        return {"cdr_location": _called(text, row["evse_uid"], row["connector_id"]), "time_zone": body["time_zone"]}
     except ValueError as problem:  # imported by an older release: no charge waits for it, and its CDR will say so
         log.error("a place cannot be told", location=body.get("id"), problem=repr(problem))
         return {"cdr_location": None, "time_zone": body.get("time_zone")}

@@ -483,12 +483,12 @@ class Reservation(SQLModel, table=True):
     station_evse: int | None = None
     station_connector: int | None = None
     connector_type: str | None = Field(default=None, max_length=20)
-    id_token: str = Field(max_length=255, index=True)
+    id_token: str = Field(max_length=255)
     id_token_type: str = Field(max_length=20)
     group_id_token: str | None = Field(default=None, max_length=255)
     group_id_token_type: str | None = Field(default=None, max_length=20)
     expiry_date: datetime = _at()
-    state: str = Field(default=ReservationState.PENDING, max_length=12, index=True)
+    state: str = Field(default=ReservationState.PENDING, max_length=12)
     #: The party asked for it at another station since; here it is only waiting to be cancelled.
     superseded: bool = False
     #: The newest accepted RESERVE_NOW: its response_url hears of a cancellation by the CPO.

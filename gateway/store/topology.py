@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, cast, exists, or_, select, update
 
 from gateway.domain.addressing import Place
 from gateway.domain.evse_status import DECIDED
@@ -40,10 +39,9 @@ def cpo_at(db: Connection, location_pk: int) -> int:
     return int(_CPO_AT.scalar(db, {"location": location_pk}))
 
 
-def body(db: Connection, location_pk: int) -> dict[str, Any]:
-    """The OCPI Location as imported."""
-    found: dict[str, Any] = _BODY.scalar(db, {"id_": location_pk})
-    return found
+def text_of(db: Connection, location_pk: int) -> str:
+    """The OCPI Location as imported, in JSON."""
+    return str(_TEXT.scalar(db, {"id_": location_pk}))
 
 
 def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
@@ -252,7 +250,7 @@ _LOCATION = Prepared(
     )
 )
 _CPO_AT = Prepared(select(location.c.cpo_id).where(location.c.id == bindparam("location")))
-_BODY = Prepared(select(location.c.body).where(location.c.id == bindparam("id_")))
+_TEXT = Prepared(select(cast(location.c.body, Text).label("text")).where(location.c.id == bindparam("id_")))
 _EVSE = Prepared(
     select(evse.c.id).where(
         evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED
