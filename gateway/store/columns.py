@@ -22,7 +22,7 @@ class Utc(TypeDecorator[datetime]):
         return _from_text if dialect.name == "sqlite" else _in_utc
 
 
-def _zoned(value: datetime | None) -> datetime | None:
+def _zoned(value: datetime | None) -> Any:
     if value is not None and value.tzinfo is None:
         raise ValueError("a time without a zone")
     return value
@@ -36,8 +36,11 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _to_text(value: datetime | None) -> str | None:
-    value = _in_utc(_zoned(value))
-    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        value = _zoned(value).astimezone(UTC)
+    return value.isoformat(" ", "microseconds")[: -len("+00:00")]
 
 
 def _from_text(value: str | None) -> datetime | None:
