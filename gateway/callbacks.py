@@ -32,7 +32,7 @@ async def deliver(office: Office, taken: Collection[Due] | None = None) -> None:
 
 async def held(office: Office, ids: Collection[int]) -> list[Due]:
     """Those of ``ids`` that were held for us when they became owed."""
-    return await office.store.glance(callbacks.held, ids, office.rules.settings.callback_attempt_timeout)
+    return await office.store.glance(callbacks.held, ids, utc_now(), office.rules.settings.callback_attempt_timeout)
 
 
 def _take_all(db: Connection, attempt: timedelta) -> list[Due]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -52,7 +52,7 @@ class Lane(Generic[T, R]):
             for loop in {loop for _, _, loop in batch}:
                 told = [(f, r) for (_, f, home), r in zip(batch, results, strict=True) if home is loop]
                 with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                    loop.call_soon_threadsafe(_tell, told)
+                    loop.call_soon_threadsafe(tell, told)
 
     def _take(self) -> list[tuple[T, asyncio.Future[R], asyncio.AbstractEventLoop]]:
         with self._gathered:
@@ -62,7 +62,8 @@ class Lane(Generic[T, R]):
             return batch
 
 
-def _tell(told: Sequence[tuple[asyncio.Future[R], R | BaseException]]) -> None:
+def tell(told: Iterable[tuple[asyncio.Future[R], R | BaseException]]) -> None:
+    """Each asker what became of what it asked for."""
     for future, result in told:
         if future.done():  # the asker was cancelled
             continue

@@ -69,22 +69,28 @@ def _text(db: Connection, row: Mapping[str, Any]) -> str | None:
     return None if row.get("location") is None else topology.text_of(db, row["location"])
 
 
-@lru_cache(maxsize=128)
-def _read(text: str) -> Mapping[str, Any]:
-    """Once for all that begins there: a Location may have hundreds of EVSEs."""
-    read: Mapping[str, Any] = orjson.loads(text)
-    return read
+class _Read:
+    """A Location that was read once for all that begins there: it may have hundreds of EVSEs."""
+
+    def __init__(self, text: str) -> None:
+        self.body: Mapping[str, Any] = orjson.loads(text)
+        self._called: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def called(self, evse_uid: str, connector_id: str) -> dict[str, Any]:
+        """``called``, in JSON."""
+        spot = evse_uid, connector_id
+        if spot not in self._called:
+            self._called[spot] = called(self.body, *spot).wire()
+        return self._called[spot]
 
 
-@lru_cache(maxsize=1024)
-def _called(text: str, evse_uid: str, connector_id: str) -> Mapping[str, Any]:
-    return called(_read(text), evse_uid, connector_id).wire()
+_read = lru_cache(maxsize=64)(_Read)
 
 
 def _price(db: Connection, text: str | None, row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     if row.get("cpo") is None or text is None:
         return {}
-    found = tariffs.in_force(db, row["cpo"], _read(text), row["evse_uid"], row["connector_id"], at)
+    found = tariffs.in_force(db, row["cpo"], _read(text).body, row["evse_uid"], row["connector_id"], at)
     return {} if found is None else {"tariff": found, "currency": found["currency"]}
 
 
@@ -92,9 +98,10 @@ def _kept(text: str | None, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of how a place is called."""
     if text is None:
         return {"cdr_location": None, "time_zone": None}
-    body = _read(text)
+    read = _read(text)
+    body = read.body
     try:
-        return {"cdr_location": _called(text, row["evse_uid"], row["connector_id"]), "time_zone": body["time_zone"]}
+        return {"cdr_location": read.called(row["evse_uid"], row["connector_id"]), "time_zone": body["time_zone"]}
     except ValueError as problem:  # imported by an older release: no charge waits for it, and its CDR will say so
         log.error("a place cannot be told", location=body.get("id"), problem=repr(problem))
         return {"cdr_location": None, "time_zone": body.get("time_zone")}

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from gateway.lane import tell
 from gateway.store.engine import told, turn_file
 
 R = TypeVar("R")
@@ -132,13 +133,7 @@ class AtOnce:
     def _do_waiting(self) -> None:
         batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         outcomes = self._in_turn([(work, lasting) for work, lasting, _ in batch])
-        for (_, _, future), outcome in zip(batch, outcomes, strict=True):
-            if future.done():  # the asker was cancelled
-                continue
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+        tell(zip((future for _, _, future in batch), outcomes, strict=True))
 
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
         """All in one transaction; what each is told: a result, or an exception."""

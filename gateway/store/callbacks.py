@@ -81,8 +81,9 @@ def owe(db: Connection, owed: Sequence[Owed], now: datetime) -> list[int]:
 
 
 def owe_held(db: Connection, first: Owed, now: datetime, attempt: timedelta) -> int:
-    """``owe`` a command's first result, and ``hold`` it."""
-    return int(_OWE.scalar(db, _row(first, now, now + attempt + _MARGIN)))
+    """``owe`` a command's first result, and ``hold`` it; there is time left to post it should nobody hear of it."""
+    held_for = min(attempt + _MARGIN, (first.expires_at - now) / 2)
+    return int(_OWE.scalar(db, _row(first, now, now + held_for)))
 
 
 def _row(one: Owed, now: datetime, due_at: datetime) -> dict[str, Any]:
@@ -117,15 +118,15 @@ def hold(db: Connection, ids: Collection[int], now: datetime, attempt: timedelta
     return _HOLD.scalars(db, {"ids": list(ids), "now": now, "until": now + attempt + _MARGIN}) if ids else []
 
 
-def held(db: Connection, ids: Collection[int], attempt: timedelta) -> list[Due]:
-    """Those that are held since they are owed, and that nobody has posted since."""
+def held(db: Connection, ids: Collection[int], now: datetime, attempt: timedelta) -> list[Due]:
+    """Those that are held since they are owed: nobody has taken them since, who would hold them for longer."""
     rows = _DUE.all(db, {"ids": list(ids)})
     return [
         _told(db, row)
         for row in rows
         if row["state"] == CallbackState.DUE
         and row["attempts"] == 0
-        and row["due_at"] == row["created_at"] + attempt + _MARGIN
+        and now < row["due_at"] <= row["created_at"] + attempt + _MARGIN
     ]
 
 

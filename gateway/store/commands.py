@@ -179,9 +179,9 @@ def ended(answer: Answer, now: datetime) -> dict[str, Any]:
 def to_judge(db: Connection, command_id: int, station: str) -> Row | None:
     """A command whose order has just ended, if it has no other end and no other answer of its station waits."""
     found = _UNJUDGED.all(db, {"station_": station, "id_": command_id})
-    row = found[0] if len(found) == 1 else None
-    waits_ = row is not None and row["id"] == command_id and row["ending"] in {None, Ending.CONNECTION_LOST}
-    return row if waits_ else None
+    if [row["id"] for row in found] != [command_id] or found[0]["ending"] not in {None, Ending.CONNECTION_LOST}:
+        return None
+    return found[0]
 
 
 def never_sent(db: Connection, answers: Mapping[int, Answer], now: datetime) -> list[int]:

@@ -464,6 +464,7 @@ class Reservation(SQLModel, table=True):
             unique=True, sqlite_where=_current(), postgresql_where=_current(),
         ),
         Index("reservation_of_party", "partner", "party_key", "reservation_key"),
+        Index("reservation_live_station", "station", sqlite_where=_live("state"), postgresql_where=_live("state")),
         Index("reservation_live_evse", "evse", sqlite_where=_live("state"), postgresql_where=_live("state")),
         Index("reservation_live_expiry", "expiry_date", sqlite_where=_live("state"), postgresql_where=_live("state")),
     )  # fmt: skip
@@ -479,7 +480,7 @@ class Reservation(SQLModel, table=True):
     reservation_key: str = Field(max_length=36)
     location: int = _ref("location.id")
     evse: int | None = _ref("evse.id", optional=True)
-    station: str = Field(foreign_key="station.id", max_length=48, index=True)
+    station: str = Field(foreign_key="station.id", max_length=48)
     station_evse: int | None = None
     station_connector: int | None = None
     connector_type: str | None = Field(default=None, max_length=20)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -363,3 +364,47 @@ def test_no_session_was_last_updated_earlier_than_somebody_was_told(anywhere: In
     anywhere.run(sessions.become, session["id"], SessionState.INVALID, anywhere.now)
     [ended] = anywhere.rows("session")
     assert (ended["last_updated"], ended["state"]) == (late, "INVALID")
+
+
+def judged(indoors: Indoors) -> int:
+    """A command whose station has accepted it; its callback, held for a worker that was not told yet."""
+    station, [command_id] = commands_of(indoors, 1)
+    indoors.claim(station)
+    told = command_id, station, "ocpp1.6", ACCEPTED, indoors.rules, indoors.now
+    [held] = indoors.run(conclusions.judge, *told).held
+    return held
+
+
+def test_a_held_result_is_whoever_s_that_hears_of_it(anywhere: Indoors) -> None:
+    held = judged(anywhere)
+    assert anywhere.run(callbacks.take_all, START, ATTEMPT) == []
+    soon = START + timedelta(seconds=1)
+    [due] = anywhere.run(callbacks.held, [held, 4711], soon, ATTEMPT)
+    assert (due.id, due.until) == (held, START + ATTEMPT)
+    assert anywhere.run(callbacks.held, [held], START + HOLD, ATTEMPT) == []
+
+
+def test_a_held_result_that_was_let_go_is_nobody_s_who_hears_of_it_later(anywhere: Indoors) -> None:
+    """A ring that seemed lost may have been heard all the same."""
+    held, soon = judged(anywhere), START + timedelta(seconds=1)
+    anywhere.run(callbacks.let_go, [held], soon)
+    assert anywhere.run(callbacks.held, [held], soon, ATTEMPT) == []
+    assert [due.id for due in anywhere.run(callbacks.take_all, soon, ATTEMPT)] == [held]
+    assert anywhere.run(callbacks.held, [held], soon + timedelta(seconds=1), ATTEMPT) == []
+
+
+def test_a_held_result_that_another_has_taken_since_is_nobody_else_s(anywhere: Indoors) -> None:
+    held, later = judged(anywhere), START + HOLD
+    assert [due.id for due in anywhere.run(callbacks.take_all, later, ATTEMPT)] == [held]
+    assert anywhere.run(callbacks.held, [held], later + timedelta(seconds=1), ATTEMPT) == []
+
+
+def test_a_result_of_which_nobody_hears_is_due_while_there_is_time(anywhere: Indoors) -> None:
+    """However long an attempt may last: here longer than all that is promised."""
+    settings = anywhere.rules.settings.model_copy(update={"callback_attempt_timeout": timedelta(minutes=5)})
+    anywhere.rules = replace(anywhere.rules, settings=settings)
+    held = judged(anywhere)
+    [row] = anywhere.rows("callback", id=held)
+    assert START < row["due_at"] <= START + (row["expires_at"] - START) / 2
+    assert [due.id for due in anywhere.run(callbacks.held, [held], START, timedelta(minutes=5))] == [held]
+    assert [due.id for due in anywhere.run(callbacks.take_all, row["due_at"], timedelta(minutes=5))] == [held]
