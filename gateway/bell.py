@@ -66,6 +66,8 @@ def called_by(id_: str) -> tuple[Job, list[int]] | None:
     """What ``job_id`` says; None: it is of somebody else."""
     try:
         name, *ids, _ = id_.split("-")
+        if not ids:
+            return None
         return Job[name.upper()], [int(one) for one in ids]
     except (KeyError, ValueError):
         return None

@@ -29,6 +29,8 @@ from ocpp_bridge.orders import (
     ReserveNow,
 )
 
+#: What a command may have ended by that its station had not answered.
+_DOUBTFUL = {None, Ending.CONNECTION_LOST, Ending.NO_ANSWER}
 #: A STOP_SESSION whose Session got no transaction in its time.
 NOT_BEGUN = Meaning(result=CommandResultType.FAILED, happened=Happened.NO, text="The charge has not begun.")
 
@@ -114,6 +116,8 @@ def answered(
         return None
     row = commands.by_id(db, command_id)
     if row is None or answer.ending in {Ending.CONNECTION_LOST, Ending.NO_ANSWER, Ending.NOT_SENT}:
+        return Moved()
+    if row["ending"] not in _DOUBTFUL:  # the same answer again: whoever told it did not hear that it was taken
         return Moved()
     order = _order(row)
     meaning = DIALECTS[subprotocol].meaning(order, answer)

@@ -19,7 +19,6 @@ from rq import Queue, SimpleWorker
 from rq.intermediate_queue import IntermediateQueue
 from rq.serializers import JSONSerializer
 from rq.suspension import is_suspended
-from rq.utils import as_text
 from rq.worker import WorkerStatus
 
 from gateway.bell import QUEUE, called_by
@@ -42,8 +41,9 @@ GATHER = 0.05
 #: RQ's defaults (405 and 600 seconds) would leave a dead worker's jobs lying for minutes.
 WORKER_TTL = 17
 MAINTENANCE = 5
-#: Seconds that Redis may be silent, beyond the wait for the next job.
+#: Seconds that Redis may be silent, beyond the wait for the next job; and that it may take for RQ's own notes.
 PATIENCE = 10
+SILENCE = 2
 
 #: Moves up to ARGV[1] ids from the queue to the intermediate list.
 _TAKE = """
@@ -84,6 +84,8 @@ class BatchingWorker(SimpleWorker):
             worker_ttl=WORKER_TTL,
             maintenance_interval=MAINTENANCE,
         )
+        # RQ waits longer, for jobs, which it does not take here: a Redis that is silent keeps nobody from ending.
+        connection.connection_pool.connection_kwargs["socket_timeout"] = SILENCE
         self._redis = AsyncRedis.from_url(redis_url, socket_timeout=WAIT + PATIENCE)
         self._waiting, self._taken = queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)
         self._take = self._redis.register_script(_TAKE)
@@ -135,11 +137,11 @@ class BatchingWorker(SimpleWorker):
             many = await self._take([self._waiting, self._taken], [MOST])
             self._behind = len(many) >= FEW
             if many:
-                return [as_text(id_) for id_ in many]
+                return [_text(id_) for id_ in many]
         began = time.monotonic()
         one = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
         self._behind = one is not None and time.monotonic() - began < SOON
-        return [as_text(one)] if one is not None else []
+        return [_text(one)] if one is not None else []
 
     def _begin(self, id_: str) -> None:
         doing = asyncio.create_task(self._do(id_))
@@ -184,7 +186,8 @@ class BatchingWorker(SimpleWorker):
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""
         job = self.job_class.fetch(id_, self.connection, self.serializer)
-        return Name(str(job.func_name)), [int(one) for ids in cast(Any, job).args for one in ids]
+        (ids,) = cast(Any, job).args
+        return Name(str(job.func_name)), [int(one) for one in ids]
 
     def _failed(self, id_: str, problem: Exception) -> None:
         """Recorded where RQ's own tools look for failures."""
@@ -217,6 +220,11 @@ class BatchingWorker(SimpleWorker):
 
     def procline(self, message: str) -> None:
         """The process keeps its name."""
+
+
+def _text(id_: bytes | str) -> str:
+    """Whatever somebody has put into the queue, those that were taken with it are done."""
+    return id_ if isinstance(id_, str) else id_.decode(errors="replace")
 
 
 def _together(function: Function) -> Callable[[Sequence[Sequence[int]]], Awaitable[Sequence[None]]]:

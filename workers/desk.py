@@ -14,7 +14,7 @@ from gateway.house import Rules, utc_now
 from gateway.office import Office
 from gateway.real_time import RealTime
 from gateway.store import commands
-from gateway.store.callbacks import hold, let_go
+from gateway.store.callbacks import hold
 from gateway.store.commands import Sendable
 from gateway.store.errands import give_back
 from ocpp_bridge.answers import Answer, Ending
@@ -68,8 +68,7 @@ class HouseDesk:
             late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
             await self._office.ring(Job.CONCLUDE, [order_id])
             moved = late or Moved()
-        if not await self._office.ring(Job.POST, moved.held):
-            await self._store.note(let_go, moved.held, utc_now())
+        await self._office.ring(Job.POST, moved.held)  # if nobody hears it, a sweep finds them when their hold is over
         await self._office.ring(Job.DISPATCH, moved.dispatch)
 
     async def abilities(self, station: str, subprotocol: str, answer: Answer) -> None:

@@ -123,17 +123,27 @@ class AtOnce:
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
+            while self._waiting and time.monotonic() >= self._not_before:
                 if not self._is_our_turn():
                     await loop.run_in_executor(self._waiter, self._wait_for_turn)
                 self._do_waiting()
+                await asyncio.sleep(0)  # the loop has others to hear between two transactions
         finally:
             self._waits = None
+            left, self._waiting = self._waiting, []
+            self._refuse(left)
 
     def _do_waiting(self) -> None:
         batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        outcomes = self._in_turn([(work, lasting) for work, lasting, _ in batch])
+        try:
+            outcomes = self._in_turn([(work, lasting) for work, lasting, _ in batch])
+        except BaseException:
+            self._refuse(batch)
+            raise
         tell(zip((future for _, _, future in batch), outcomes, strict=True))
+
+    def _refuse(self, entries: Sequence[_Entry]) -> None:
+        tell((future, NotNow()) for _, _, future in entries)
 
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
         """All in one transaction; what each is told: a result, or an exception."""

@@ -130,11 +130,6 @@ def held(db: Connection, ids: Collection[int], now: datetime, attempt: timedelta
     ]
 
 
-def let_go(db: Connection, ids: Collection[int], now: datetime) -> None:
-    """Whoever they were held for will not hear of them."""
-    _LET_GO.run(db, {"ids": list(ids), "now": now})
-
-
 def _told(db: Connection, row: Row) -> Due:
     due = _due(row)
     return _looked_for(db, due) if due.is_hub else due
@@ -235,11 +230,6 @@ _HOLD = Prepared(
     .where(among(callback.c.id, "ids"), _IS_DUE, _ITS_TURN, callback.c.expires_at > bindparam("now"))
     .values(due_at=bindparam("until"))
     .returning(callback.c.id)
-)
-_LET_GO = Prepared(
-    update(callback)
-    .where(among(callback.c.id, "ids"), callback.c.state == CallbackState.DUE, callback.c.attempts == 0)
-    .values(due_at=bindparam("now"))
 )
 _EXPIRE = Prepared(
     update(callback)

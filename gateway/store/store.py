@@ -139,6 +139,7 @@ class Store:
             outcomes = [_outcome(work, db) for work in works]
         # A server that was started again has closed the connection, which shows when it is used.
         if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):
+            self._engine.dispose()  # it has closed the others, too
             return self._look(works, again=False)
         return outcomes
 

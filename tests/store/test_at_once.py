@@ -151,3 +151,46 @@ async def test_no_transaction_keeps_the_loop_for_all_that_wait(engine, writer, m
         asked = [asyncio.create_task(writer.write(put(number), lasting=True)) for number in range(5)]
         await asyncio.sleep(0.02)
     assert await asyncio.gather(*asked) == [0, 1, 2, 3, 4]
+
+
+async def test_the_loop_is_heard_between_two_transactions(engine, writer, monkeypatch) -> None:
+    monkeypatch.setattr(at_once, "MOST", 1)
+    order: list[object] = []
+    with somebody_else_s_turn(engine):
+        asked = [asyncio.create_task(writer.write(put(number), lasting=False)) for number in range(3)]
+        for number, task in enumerate(asked):
+            task.add_done_callback(lambda _, number=number: order.append(number))
+        await asyncio.sleep(0.02)
+
+    async def heard() -> None:
+        while not all(task.done() for task in asked):
+            order.append("heard")
+            await asyncio.sleep(0)
+
+    await asyncio.gather(heard(), *asked)
+    assert "heard" in order[order.index(0) : order.index(2)]
+
+
+async def test_while_the_disk_is_slow_nobody_waits_here(engine, writer, monkeypatch) -> None:
+    monkeypatch.setattr(at_once, "LONG", 0.0)
+    monkeypatch.setattr(at_once, "MOST", 1)
+    with somebody_else_s_turn(engine):
+        asked = [asyncio.create_task(writer.write(put(number), lasting=True)) for number in range(3)]
+        await asyncio.sleep(0.02)
+    first, *others = await asyncio.gather(*asked, return_exceptions=True)
+    assert first == 0
+    assert [type(one) for one in others] == [NotNow, NotNow]
+
+
+async def test_whatever_ends_a_transaction_everybody_is_told(engine, writer) -> None:
+    def breaks(db: Connection) -> None:
+        raise asyncio.CancelledError
+
+    with somebody_else_s_turn(engine):
+        asked = [asyncio.create_task(writer.write(work, lasting=True)) for work in (breaks, put(1))]
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in told] == [NotNow, NotNow]
+    assert await writer.write(put(2), lasting=True) == 2
+    assert numbers(engine) == [2]

@@ -50,7 +50,6 @@ QUERIES = {
     "take_all": (callbacks.take_all, (START, SOON)),
     "take": (callbacks.take, ([1], START, SOON)),
     "held": (callbacks.held, ([1], START, SOON)),
-    "let_go": (callbacks.let_go, ([1], START)),
     "of_commands": (callbacks.of_commands, ([1],)),
     "live": (reservations.live, (1, "nl*one", "R-1")),
     "newest": (reservations.newest, (1, "nl*one", "R-1")),

@@ -384,15 +384,6 @@ def test_a_held_result_is_whoever_s_that_hears_of_it(anywhere: Indoors) -> None:
     assert anywhere.run(callbacks.held, [held], START + HOLD, ATTEMPT) == []
 
 
-def test_a_held_result_that_was_let_go_is_nobody_s_who_hears_of_it_later(anywhere: Indoors) -> None:
-    """A ring that seemed lost may have been heard all the same."""
-    held, soon = judged(anywhere), START + timedelta(seconds=1)
-    anywhere.run(callbacks.let_go, [held], soon)
-    assert anywhere.run(callbacks.held, [held], soon, ATTEMPT) == []
-    assert [due.id for due in anywhere.run(callbacks.take_all, soon, ATTEMPT)] == [held]
-    assert anywhere.run(callbacks.held, [held], soon + timedelta(seconds=1), ATTEMPT) == []
-
-
 def test_a_held_result_that_another_has_taken_since_is_nobody_else_s(anywhere: Indoors) -> None:
     held, later = judged(anywhere), START + HOLD
     assert [due.id for due in anywhere.run(callbacks.take_all, later, ATTEMPT)] == [held]

@@ -197,6 +197,7 @@ async def test_connections_that_a_server_has_closed_are_made_anew(postgres_url: 
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
     for number in range(2):
         indoors.run(lambda db: db.execute(text(f"{others} AND pid <> pg_backend_pid()")))
+        await store.read(keys)
         asked = [store.write(add, f"{number}{place}") for place in "ab"] + [store.read(keys), store.glance(keys)]
         await asyncio.gather(*asked)
     assert await store.read(keys) == ["0a", "0b", "1a", "1b", "one"]

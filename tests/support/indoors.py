@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway import commands, conclusions
 from gateway.asked import Asked, Said
@@ -16,8 +16,8 @@ from gateway.domain.parties import Cpo, Parties, Partner
 from gateway.house import Rules
 from gateway.secrets import Secrets
 from gateway.settings import Settings
-from gateway.store import callbacks, partners, rows, schema, stations, topology
 from gateway.store import commands as command_store
+from gateway.store import partners, rows, schema, stations, topology
 from gateway.store.commands import Sendable
 from gateway.store.engine import open_engine
 from ocpi.commands import CommandType
@@ -166,7 +166,9 @@ class Indoors:
         """The node tells how the order ended; in time it is concluded, and what follows is dispatched."""
         told = order_id, station, self.online[station], answer, self.rules, self.now
         moved = self.run(conclusions.judge, *told)
-        self.run(callbacks.let_go, moved.held, self.now)  # no worker is told of them here
+        with self.db() as db:  # no worker is told of them here
+            held = rows.callback.c.id.in_(moved.held)
+            db.execute(update(rows.callback).where(held).values(due_at=self.now))
         if moved.dispatch:
             self.run(command_store.dispatch, moved.dispatch, self.now)
 

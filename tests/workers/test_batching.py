@@ -81,7 +81,9 @@ def test_the_id_of_a_job_says_what_it_calls(job: Job) -> None:
     assert job_id(job, [7]) != job_id(job, [7])
 
 
-@pytest.mark.parametrize("id_", ["3e1e2615-ce02-94d5-a284-e69514058a08", "mail", "dispatch-x-00", "", "-"])
+@pytest.mark.parametrize(
+    "id_", ["3e1e2615-ce02-94d5-a284-e69514058a08", "mail", "dispatch-x-00", "dispatch-zzz", "", "-"]
+)
 def test_other_ids_say_nothing(id_: str) -> None:
     assert called_by(id_) is None
 
@@ -200,3 +202,19 @@ async def test_redis_may_go_away_and_come_back(tmp_path, monkeypatch) -> None:
         told.set()
         await asyncio.wait_for(task, PATIENCE)
     await bell.close()
+
+
+async def test_odd_jobs_keep_no_other_from_being_done(bell: Bell, queue: Queue, redis_url: str) -> None:
+    """Whatever somebody has put there by hand."""
+    done, client = Done(), queue.connection
+    client.rpush(queue.key, b"\xff\xfe", "deleted", "dispatch-zzz")
+    queue.enqueue(Job.CONCLUDE)
+    queue.enqueue(Job.CONCLUDE, ids=[9])
+    queue.enqueue("nowhere.at_all", [9])
+    async with serving(redis_url, done):
+        await bell.ring(Job.DISPATCH, [1, 2])
+        await done.all(1, 2)
+        failed = FailedJobRegistry(queue=queue)
+        async with asyncio.timeout(PATIENCE):
+            while len(failed.get_job_ids()) < 3:
+                await asyncio.sleep(0.02)

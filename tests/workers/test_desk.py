@@ -1,13 +1,18 @@
 """The desk: what a station answers is judged where it arrives, and kept where it cannot be judged."""
 
+from datetime import timedelta
+
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
+from gateway import conclusions
 from gateway.bell import QUEUE, Job
+from gateway.conclusions import Moved
 from gateway.house import utc_now
+from gateway.store import callbacks
 from gateway.store.rows import command as table
 from ocpp_bridge.answers import Answer, Ending
 from tests.support.indoors import ACCEPTED
@@ -38,11 +43,30 @@ async def test_an_answer_is_judged_at_once_and_its_result_held_for_a_worker(anyw
     assert owed["due_at"] > owed["created_at"] + settings.callback_attempt_timeout
 
 
-async def test_a_result_that_no_worker_can_be_told_of_is_due_at_once(cut_off: Work) -> None:
+async def test_a_result_that_no_worker_can_be_told_of_is_due_when_its_hold_is_over(cut_off: Work) -> None:
+    """Not before: that the bell seems not to have been heard does not mean that it was not."""
     made = sent(cut_off)
     await HouseDesk(cut_off.office).answered(made, cut_off.station, "ocpp1.6", ACCEPTED)
     [owed] = cut_off.indoors.rows("callback")
-    assert owed["due_at"] <= utc_now()
+    attempt = cut_off.office.rules.settings.callback_attempt_timeout
+    assert owed["due_at"] == owed["created_at"] + attempt + timedelta(seconds=1)
+    assert [one.id for one in cut_off.indoors.run(callbacks.take_all, owed["due_at"], attempt)] == [owed["id"]]
+
+
+async def test_an_answer_that_is_told_twice_is_no_late_one(anywhere: Work, redis_url: str) -> None:
+    """The commit was done, and its acknowledgement lost: the reservation is not cancelled behind the eMSP's back."""
+    indoors = anywhere.indoors
+    indoors.now = utc_now()
+    indoors.reserve(anywhere.partner, anywhere.location)
+    claimed = indoors.claim(anywhere.station)
+    assert claimed is not None
+    told = claimed.id, anywhere.station, "ocpp1.6", ACCEPTED
+    await HouseDesk(anywhere.office).answered(*told)
+    await HouseDesk(anywhere.office).answered(*told)
+    assert indoors.run(conclusions.answered, claimed.id, "ocpp1.6", ACCEPTED, indoors.rules, utc_now()) == Moved()
+    assert indoors.reservation()["state"] == "ACTIVE"
+    assert len(indoors.rows("command")) == len(indoors.rows("callback")) == 1
+    assert [job for job, _ in rung_for(redis_url)] == [Job.POST]
 
 
 async def test_an_answer_that_cannot_be_judged_is_kept(work: Work, redis_url: str) -> None:
