@@ -61,13 +61,13 @@ class Store:
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """``write`` of a few rows, for what is done with every command."""
-        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=True)  # type: ignore[no-any-return]
+        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=True)  # type: ignore[no-any-return]  # the work's own
 
     async def note_briefly(
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """``note`` of a few rows."""
-        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]
+        return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]  # the work's own
 
     async def _briefly(self, work: _Work, *, lasting: bool) -> Any:
         if self._at_once is not None:
