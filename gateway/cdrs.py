@@ -103,7 +103,7 @@ def _reserved(row: Row, held: Row, began: datetime) -> list[Stretch]:
 
 def _make(db: Connection, row: Row, credited: int, now: datetime) -> int | None:
     """The CDR after ``credited`` others that were taken back. It is named after them, so that it can be made once."""
-    if row["partner"] is None or (row["transaction_id"] is None and row["tariff"] is None):
+    if not can_be_due(row):
         return None
     held = _reservation(db, row)
     if not _is_due(db, row, held):
@@ -114,6 +114,11 @@ def _make(db: Connection, row: Row, credited: int, now: datetime) -> int | None:
     if held is not None and row["transaction_id"] is not None:
         _not_unused(db, row, now)
     return _add(db, record, row["id"], row, now)
+
+
+def can_be_due(row: Row) -> bool:
+    """A partner's charge, or its reservation at a price."""
+    return row["partner"] is not None and (row["transaction_id"] is not None or row["tariff"] is not None)
 
 
 def _reservation(db: Connection, row: Row) -> Row | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.asked import Asked, Refusal, not_supported, rejected
 from gateway.domain.addressing import Place
-from gateway.domain.lifecycle import UNFINISHED, ReservationState, SessionState
+from gateway.domain.lifecycle import LIVE, UNFINISHED, ReservationState, SessionState
 from gateway.domain.tokens import authorized_until, group_token, id_token
 from gateway.house import Rules
 from gateway.ordered import reserved_as
@@ -131,9 +131,11 @@ def _reservation_row(bench: Bench, command: ReserveNow, place: Place, order: ord
 def _cancel(bench: Bench, command: CancelReservation) -> Taken:
     db, asked = bench.db, bench.asked
     known = reservations.newest(db, asked.partner.id, asked.parties.emsp.key, command.reservation_id)
-    if known is None or topology.cpo_at(db, known["location"]) != asked.parties.cpo.id:
+    if known is None or known["cpo_id"] != asked.parties.cpo.id:
         raise rejected("Unknown reservation.")
-    held = reservations.live(db, asked.partner.id, asked.parties.emsp.key, command.reservation_id)
+    held: Row | None = known
+    if known["state"] not in LIVE or known["superseded"]:  # one that moves may hold where it was
+        held = reservations.live(db, asked.partner.id, asked.parties.emsp.key, command.reservation_id)
     if held is None:
         raise rejected(_ENDED[ReservationState(known["state"])])
     must_be_online(held["station"], bench.online)

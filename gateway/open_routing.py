@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from gateway.domain.parties import Cpo, Ends, Partner, said
-from gateway.store import locations, reservations, sessions, topology
+from gateway.store import locations, reservations, sessions
 from ocpi.commands import CancelReservation, Command, ReserveNow, StartSession, StopSession, UnlockConnector
 
 
@@ -23,7 +23,7 @@ def _having(db: Connection, partner: Partner, ends: Ends, command: Command) -> s
             return set() if session is None else {session["cpo"]}
         case CancelReservation(reservation_id=reservation_id):
             held = reservations.newest(db, partner.id, ends.emsp.key, reservation_id)
-            return set() if held is None else {topology.cpo_at(db, held["location"])}
+            return set() if held is None else {held["cpo_id"]}
         case ReserveNow() | StartSession() | UnlockConnector():
             cpos = [cpo.id for cpo in ends.cpos]
             return {one.row["cpo_id"] for one in locations.named(db, partner, cpos, command.location_id)}

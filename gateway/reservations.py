@@ -117,13 +117,13 @@ def over(db: Connection, held: Row, wanted: ReservationState, rules: Rules, now:
 
 def _end(db: Connection, reservation_id: int, wanted: ReservationState, rules: Rules, now: datetime) -> bool:
     """Move a reservation on; when that is its end, its Session ends too: it was not used."""
-    moved = reservations.become(db, reservation_id, wanted, now)
-    if moved:
-        held = reservations.by_id(db, reservation_id)
-        if wanted not in LIVE:
-            sessions.unused(db, held, rules, now)
-        evses.follow(db, held["station"], now)
-    return moved
+    held = reservations.become(db, reservation_id, wanted, now)
+    if held is None:
+        return False
+    if wanted not in LIVE:
+        sessions.unused(db, held, rules, now)
+    evses.follow(db, held["station"], now)
+    return True
 
 
 def used(db: Connection, reservation_id: int, now: datetime) -> None:
@@ -166,7 +166,7 @@ def _reserved(
     if meaning.happened is Happened.YES:
         told = {"confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
         told |= other_than(held, {"cleanup_at": None} | as_ordered(db, held, order))
-        if not reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told):
+        if reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told) is None:
             reservations.change(db, held["id"], now, **told)
         evses.follow(db, held["station"], now)
         if replacing.is_decided_elsewhere(db, held):

@@ -103,19 +103,23 @@ def lapse(db: Connection, rules: Rules, now: datetime) -> None:
     """Starts that became no charge in the time that a driver has to plug in will never be billed."""
 
     def give_up(session_pk: int) -> None:
-        if sessions.become(db, session_pk, SessionState.INVALID, now, end_date_time=now):
-            tell(db, sessions.by_pk(db, session_pk), rules, now)
+        given_up = sessions.become(db, session_pk, SessionState.INVALID, now, end_date_time=now)
+        if given_up is not None:
+            tell(db, given_up, rules, now)
 
     each(db, "a start cannot be given up", transactions.lapsed(db, now), give_up)
 
 
 def complete(db: Connection, known: Row, ended_at: datetime, rules: Rules, now: datetime) -> None:
     """A Session is over, which is final (mod_sessions §SessionStatus)."""
-    if sessions.become(db, known["id"], SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None):
-        tell(db, known, rules, now)
-        if known["state"] == SessionState.ACTIVE:  # else what holds its EVSE is the reservation, if anything does
-            evses.follow(db, known["station"], now)
-        _settle(db, known["id"], now)
+    ended = sessions.become(db, known["id"], SessionState.COMPLETED, now, end_date_time=ended_at, closes_at=None)
+    if ended is None:
+        return
+    tell(db, ended, rules, now)
+    if known["state"] == SessionState.ACTIVE:  # else what holds its EVSE is the reservation, if anything does
+        evses.follow(db, ended["station"], now)
+    if cdrs.can_be_due(ended):
+        _settle(db, ended["id"], now)
 
 
 def _settle(db: Connection, session_pk: int, now: datetime) -> None:

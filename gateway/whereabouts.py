@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from gateway.asked import Asked, not_supported, rejected
 from gateway.domain.addressing import Place, choose, online_only
-from gateway.store import locations, reservations, sessions, stations, topology
+from gateway.store import locations, reservations, sessions, topology
 from ocpi.commands import CancelReservation, ReserveNow, StartSession, StopSession, UnlockConnector
 from ocpi.status import StatusCode
 from ocpp_bridge.dialect import Dialect
@@ -54,21 +54,21 @@ def find_place(
     reserving: bool = False,
 ) -> Place:
     """Where the command goes; raises Refusal. ``prefer``: a station to stay at; ``reserving``: a station will do."""
-    if at.evse_uid is not None:
-        _must_exist(db, location, at)
     elsewhere = topology.places(db, location, at.evse_uid, at.connector_id)
+    if at.evse_uid is not None and (not elsewhere or at.connector_id is not None):
+        _must_exist(db, location, at)
     capable = [place for place in elsewhere if capability in place.capabilities]
     if not capable:
         raise not_supported("No EVSE here can do this." if at.evse_uid is None else "This EVSE cannot do this.")
     if reserving:
-        capable = _that_reserve(db, capable)
+        capable = _that_reserve(capable)
     reachable = online_only(capable, online)
     if not reachable:
         raise rejected(_OFFLINE)
     if at.evse_uid is not None:
         return reachable[0]
     staying = [place for place in reachable if place.station == prefer]
-    place = choose(staying or reachable, _whole_station(db, reachable) if reserving else {})
+    place = choose(staying or reachable, _whole_station(reachable) if reserving else {})
     if place.evse is not None:
         topology.chosen(db, place.evse, asked.at)
     return place
@@ -100,25 +100,24 @@ def _must_exist(db: Connection, location: int, at: At) -> None:
         raise rejected("Unknown connector.", StatusCode.UNKNOWN_LOCATION)
 
 
-def _that_reserve(db: Connection, places: list[Place]) -> list[Place]:
+def _that_reserve(places: list[Place]) -> list[Place]:
     """Those whose station has not said that it takes no reservations; raises Refusal when there is none."""
-    refusing = {station for station, (dialect, told) in _known(db, places).items() if dialect.reserves(told) is False}
+    refusing = {station for station, (dialect, told) in _known(places).items() if dialect.reserves(told) is False}
     found = [place for place in places if place.station not in refusing]
     if not found:
         raise not_supported("The charging station takes no reservations.")
     return found
 
 
-def _whole_station(db: Connection, places: list[Place]) -> dict[str, bool | None]:
+def _whole_station(places: list[Place]) -> dict[str, bool | None]:
     """What is known of the stations' taking reservations that name no EVSE."""
-    return {station: dialect.whole_station(told) for station, (dialect, told) in _known(db, places).items()}
+    return {station: dialect.whole_station(told) for station, (dialect, told) in _known(places).items()}
 
 
-def _known(db: Connection, places: list[Place]) -> dict[str, tuple[Dialect, dict[str, str]]]:
+def _known(places: list[Place]) -> dict[str, tuple[Dialect, Mapping[str, str]]]:
     """What the stations have told of their abilities, and in which version."""
-    known = stations.abilities(db, {place.station for place in places})
     return {
-        station: (DIALECTS[subprotocol], told)
-        for station, (subprotocol, told) in known.items()
-        if subprotocol is not None and subprotocol in DIALECTS and told is not None
+        place.station: (DIALECTS[place.subprotocol], place.abilities)
+        for place in places
+        if place.subprotocol in DIALECTS and place.abilities is not None
     }

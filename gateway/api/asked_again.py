@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 from gateway.api import documents
 from gateway.api.answers import answer
 from gateway.api.callers import office_of, registered
+from gateway.api.edge import routing_of
 from gateway.domain.lifecycle import CallbackState, CommandState
 from gateway.domain.parties import speaker
 from gateway.store import asked_again
 from ocpi.commands import CommandResponseType, CommandResultType, CommandType
 from ocpi.envelope import Envelope
-from ocpi.headers import Party, read_routing
+from ocpi.headers import Party
 from ocpi.types import CiString36, DateTime, Integer, Model, Text, Url, ZeroOrMore
 
 PREFIX = "/partner/v1"
@@ -69,7 +70,7 @@ def extension_router() -> APIRouter:
     async def status(request: Request) -> Response:
         """The newest command that was sent under this X-Request-ID."""
         asking = await registered(request)
-        emsp = speaker(asking.partner, read_routing(request.headers), asking.declared)
+        emsp = speaker(asking.partner, routing_of(request), asking.declared)
         found = await office_of(request).store.read(_find, asking.partner.id, emsp, request.path_params["request_id"])
         if found is None:
             raise HTTPException(404, "There is no such command of yours.")

@@ -1,19 +1,19 @@
 """Callers: who sends a request, by its credentials token, and between which parties it travels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from gateway.api.edge import given, routed_of
+from gateway.api.edge import given, routed_of, routing_of
 from gateway.domain.lifecycle import PartnerState
 from gateway.domain.parties import Cpo, Credential, Ends, Parties, Partner, Scope, ends_of, said
 from gateway.house import utc_now
 from gateway.office import Office
 from gateway.store import client_infos, locations, partner_tokens, partners
-from ocpi.headers import Party, Routing, read_routing, token_candidates
+from ocpi.headers import Party, Routing, token_candidates
 from ocpi.status import InvalidParameters, OcpiError
 
 
@@ -52,7 +52,7 @@ async def caller(request: Request) -> Caller:
     if not candidates:
         raise Unknown
     hashes = [office.rules.secrets.token_hash(token) for token in candidates]
-    found = await office.store.glance(_look_up, hashes, _named(given(request)), utc_now())
+    found = await office.store.glance(_look_up, hashes, _named(request), utc_now())
     if found is None:
         raise Unknown
     return found
@@ -64,7 +64,7 @@ async def registered(request: Request) -> Caller:
     if not found.is_registered:
         raise Unknown
     await proven(request, found)
-    if found.is_back and (party := _named(request.headers)) is not None:
+    if found.is_back and (party := _named(request)) is not None:
         await office_of(request).store.note(client_infos.heard, found.partner.id, party, utc_now())
     return found
 
@@ -80,7 +80,7 @@ async def ends(request: Request) -> tuple[Partner, Ends]:
     found = await registered(request)
     if found.is_suspended:
         raise InvalidParameters("OCPI-from-party-id names a party that its hub has suspended")
-    return found.partner, ends_of(found.partner, found.cpos, read_routing(given(request)), found.declared)
+    return found.partner, ends_of(found.partner, found.cpos, routing_of(request), found.declared)
 
 
 async def listing(request: Request) -> tuple[Partner, list[int]]:
@@ -93,7 +93,7 @@ async def listing(request: Request) -> tuple[Partner, list[int]]:
 
 def answered_by(request: Request, emsp: Party, cpo: Cpo) -> Parties:
     """Who answers whom: a routed answer says so also where the question left it open (§Overview of Routing Headers)."""
-    named = read_routing(given(request))
+    named = routing_of(request)
     if named.from_ is not None and named.to != cpo.party:
         routed_of(request).update(Routing(to=named.from_, from_=cpo.party).headers())
     return Parties(emsp=emsp, cpo=cpo)
@@ -110,11 +110,11 @@ async def proven(request: Request, found: Caller) -> None:
         await office.store.note(partner_tokens.used, found.partner.id, found.credential, now, until)
 
 
-def _named(headers: Mapping[str, str]) -> Party | None:
+def _named(request: Request) -> Party | None:
     try:
-        return read_routing(headers).from_
+        return routing_of(request).from_
     except OcpiError:  # whoever needs it is told when it is read again
-        return Routing().from_
+        return None
 
 
 def _look_up(db: Connection, hashes: Sequence[str], named: Party | None, now: datetime) -> Caller | None:

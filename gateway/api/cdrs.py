@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.api.callers import listing, office_of
 from gateway.api.documents import PAGED
+from gateway.api.edge import routing_of
 from gateway.api.pages import asked_page, page_of
 from gateway.store import cdrs
 from ocpi.cdrs import CDR
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
-from ocpi.headers import read_routing
 
 
 def router_for(dialect: Dialect) -> APIRouter:
@@ -18,7 +18,7 @@ def router_for(dialect: Dialect) -> APIRouter:
     @router.get("/cdrs", openapi_extra=PAGED, response_model=Envelope[list[dialect.cdr]], name="cdrs")  # type: ignore[name-defined]  # a value, not a type
     async def listed(request: Request) -> Response:
         partner, cpos = await listing(request)
-        page, named = asked_page(request), read_routing(request.headers).from_
+        page, named = asked_page(request), routing_of(request).from_
         party = (named.country_code, named.party_id) if named is not None else None
         total, bodies = await office_of(request).store.read(cdrs.page, partner.id, party, cpos, page)
         told = [dialect.render_cdr(CDR.model_validate(body)) for body in bodies]

@@ -31,8 +31,9 @@ class Edge:
         given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         ids = message_ids(given)
-        routed = _swapped(given) if _is_functional(path) else {}
-        known = {"message_ids": ids, "given": given, "routed": routed}
+        routing = _routing(given)
+        routed = (routing or Routing()).swapped().headers() if _is_functional(path) else {}
+        known = {"message_ids": ids, "given": given, "routing": routing, "routed": routed}
         scope = {**scope, "path": path, **known}
         started = False
 
@@ -81,8 +82,14 @@ def _is_functional(path: str) -> bool:
     return path.startswith(FUNCTIONAL) and module != [str(ModuleID.HUB_CLIENT_INFO)]
 
 
-def _swapped(headers: Mapping[str, str]) -> dict[str, str]:
+def routing_of(request: Request) -> Routing:
+    """The parties of a request; raises InvalidParameters."""
+    found = request.scope["routing"]
+    return found if isinstance(found, Routing) else read_routing(given(request))
+
+
+def _routing(headers: Mapping[str, str]) -> Routing | None:
     try:
-        return read_routing(headers).swapped().headers()
-    except OcpiError:
-        return Routing().headers()
+        return read_routing(headers)
+    except OcpiError:  # whoever needs it is told when it is read again
+        return None

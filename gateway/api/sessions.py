@@ -8,13 +8,13 @@ from gateway.api import documents
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import read_json
 from gateway.api.callers import listing, office_of, parties
+from gateway.api.edge import routing_of
 from gateway.api.pages import asked_page, page_of
 from gateway.charging_preferences import is_capable
 from gateway.sessions import views
 from ocpi.charging_preferences import ChargingPreferences, ChargingPreferencesResponse
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
-from ocpi.headers import read_routing
 from ocpi.status import InvalidParameters
 from ocpi.wrong import told
 
@@ -31,7 +31,7 @@ def router_for(dialect: Dialect) -> APIRouter:
     async def listed(request: Request) -> Response:
         partner, cpos = await listing(request)
         page = asked_page(request, date_from_required=True)
-        named = read_routing(request.headers).from_
+        named = routing_of(request).from_
         party = (named.country_code, named.party_id) if named is not None else None
         office = office_of(request)
         total, found = await office.store.read(views, partner.id, party, cpos, page)

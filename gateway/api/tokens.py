@@ -9,12 +9,13 @@ from gateway.api import documents
 from gateway.api.answers import answer, failure
 from gateway.api.bodies import read_json
 from gateway.api.callers import Caller, office_of, registered
+from gateway.api.edge import routing_of
 from gateway.domain.parties import ends_of
 from gateway.pushed_tokens import Outcome, Place, known, patch, put
 from gateway.store.partners import parties
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
-from ocpi.headers import Party, read_routing
+from ocpi.headers import Party
 from ocpi.status import InvalidParameters, UnknownToken
 from ocpi.tokens import TokenType
 
@@ -62,7 +63,7 @@ async def _place(request: Request) -> Place:
 
 async def _speaks_for(asking: Caller, request: Request, owner: Party) -> bool:
     """Its own tokens; a hub that speaks for itself hands on those of whom it has told (§Broadcast Push)."""
-    partner, routing = asking.partner, read_routing(request.headers)
+    partner, routing = asking.partner, routing_of(request)
     if asking.is_suspended:
         return False
     if routing.from_ is None and not partner.is_hub:

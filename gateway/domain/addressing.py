@@ -23,7 +23,10 @@ class Place:
     capabilities: frozenset[str] = frozenset()
     #: Those that partners are told.
     offered: frozenset[str] = frozenset()
-    #: No transaction, no reservation and no other status than Available was told.
+    #: In which version its station spoke last, and what it told of its abilities then.
+    subprotocol: str = ""
+    abilities: Mapping[str, str] | None = None
+    #: No transaction, no reservation and no other status than Available was told; not asked where one EVSE is meant.
     free: bool = True
     chosen_at: datetime | None = None
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -83,15 +83,10 @@ class AtOnce:
             return work(db)
 
     async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
-        """What comes while another process has its turn shares a commit. Raises NotNow when the disk is slow, and when
-        a statement lost a race or something else that was asked for at the same time failed."""
+        """What comes in one moment shares a commit, and all that comes while another process has its turn. Raises
+        NotNow when the disk is slow, and when a statement lost a race or something else that came with it failed."""
         if self._closed or time.monotonic() < self._not_before:
             raise NotNow
-        if self._waits is None and self._is_our_turn():
-            (outcome,) = self._in_turn([(work, lasting)])
-            if isinstance(outcome, Exception):
-                raise outcome
-            return cast(R, outcome)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, lasting, future))
         if self._waits is None:

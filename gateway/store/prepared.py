@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import NullType
 
-from gateway.store.engine import told
+from gateway.store.engine import CURSOR, told
 
 #: What a database answers: a mapping by the names of the columns.
 Row = Mapping[Any, Any]
@@ -122,7 +122,8 @@ class _Compiled:
             brought[0] if brought is not None else values[name] if convert is None else convert(values[name])
             for name, convert, brought in self._sent
         ]
-        driver: Any = db.connection.dbapi_connection
+        connection = db.connection
+        driver: Any = connection.info.get(CURSOR) or connection.dbapi_connection
         try:
             return driver.execute(self._text, sent if self._positional else self._named(sent))
         except self._dialect.loaded_dbapi.Error as problem:

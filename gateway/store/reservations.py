@@ -32,7 +32,12 @@ _OF_KEY = select(reservation).where(
     reservation.c.reservation_key == bindparam("reservation_key"),
 )
 _LIVE = Prepared(_OF_KEY.where(IS_LIVE, ~reservation.c.superseded))
-_NEWEST = Prepared(_OF_KEY.order_by(reservation.c.id.desc()).limit(1))
+_NEWEST = Prepared(
+    _OF_KEY.add_columns(location.c.cpo_id)
+    .join(location, location.c.id == reservation.c.location)
+    .order_by(reservation.c.id.desc())
+    .limit(1)
+)
 _GIVEN_UP = Prepared(
     _OF_KEY.where(reservation.c.superseded, reservation.c.command.is_not(None), reservation.c.id < bindparam("id_"))
 )
@@ -46,7 +51,7 @@ def live(db: Connection, partner: int, party_key: str, reservation_id: str) -> R
 
 
 def newest(db: Connection, partner: int, party_key: str, reservation_id: str) -> Row | None:
-    """The party's last reservation of that id, ended or not."""
+    """The party's last reservation of that id, ended or not, with the ``cpo_id`` of ours that it is at."""
     return _of_key(db, _NEWEST, partner, party_key, reservation_id)
 
 
@@ -75,19 +80,16 @@ def _change(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(reservation).where(reservation.c.id == bindparam("id_")).values(columns))
 
 
-def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime, **values: Any) -> bool:
-    """Move a reservation along its lifecycle; False when it cannot become that from where it is."""
-    moved = _become(wanted, tuple(values))
-    return moved.run(db, {"id_": reservation_id, "updated_at": now, **values}) == 1
+def become(db: Connection, reservation_id: int, wanted: ReservationState, now: datetime, **values: Any) -> Row | None:
+    """Move a reservation along its lifecycle: as it is then; None when it cannot become that from where it is."""
+    return _become(wanted, tuple(values)).first(db, {"id_": reservation_id, "updated_at": now, **values})
 
 
 @cache
 def _become(wanted: ReservationState, names: tuple[str, ...]) -> Prepared:
     columns: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in ("updated_at", *names)}
-    here = update(reservation).where(reservation.c.id == bindparam("id_"))
-    return Prepared(
-        here.where(reservation.c.state.in_(before(RESERVATION, wanted))).values({**columns, "state": wanted})
-    )
+    here = reservation.c.id == bindparam("id_"), reservation.c.state.in_(before(RESERVATION, wanted))
+    return Prepared(update(reservation).where(*here).values({**columns, "state": wanted}).returning(reservation))
 
 
 def to_clean(db: Connection, now: datetime, station: str | None = None, most: int = 100) -> Sequence[Row]:

@@ -91,10 +91,9 @@ def change(db: Connection, session_pk: int, now: datetime, **values: Any) -> Non
     _change(None, tuple(values)).run(db, {"id_": session_pk, "last_updated": now, **values})
 
 
-def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> bool:
-    """Move a Session along its lifecycle; False when it cannot become that from where it is."""
-    moved = _change(wanted, tuple(values))
-    return moved.run(db, {"id_": session_pk, "last_updated": now, **values}) == 1
+def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> Row | None:
+    """Move a Session along its lifecycle: as it is then; None when it cannot become that from where it is."""
+    return _change(wanted, tuple(values)).first(db, {"id_": session_pk, "last_updated": now, **values})
 
 
 @cache
@@ -106,7 +105,8 @@ def _change(wanted: SessionState | None, names: tuple[str, ...]) -> Prepared:
     here = update(session).where(session.c.id == bindparam("id_"))
     if wanted is None:
         return Prepared(here.values(columns))
-    return Prepared(here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted}))
+    moved = here.where(session.c.state.in_(before(SESSION, wanted))).values(columns | {"state": wanted})
+    return Prepared(moved.returning(session))
 
 
 def page(

@@ -11,7 +11,7 @@ from gateway.domain.evse_status import DECIDED
 from gateway.domain.lifecycle import SessionState
 from gateway.store.prepared import Prepared, Row
 from gateway.store.reservations import IS_LIVE
-from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session
+from gateway.store.rows import binding, connector, connector_status, cpo, evse, location, reservation, session, station
 from gateway.store.statements import put
 from ocpi.headers import Party
 from ocpi.locations import Location
@@ -231,17 +231,19 @@ _PLACES = (
         binding.c.station,
         binding.c.station_evse,
         binding.c.station_connector,
-        (~_TAKEN & ~_CHARGING & ~_BUSY_STATUS).label("free"),
+        station.c.subprotocol,
+        station.c.abilities,
     )
     .select_from(evse)
     .join(binding, binding.c.evse == evse.c.id)
+    .join(station, station.c.id == binding.c.station)
     .join(location, location.c.id == evse.c.location)
     .order_by(evse.c.id, binding.c.connector_key)
 )
 
 
 _PRESENT = _PLACES.where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
-_AT_LOCATION = Prepared(_PRESENT)
+_AT_LOCATION = Prepared(_PRESENT.add_columns((~_TAKEN & ~_CHARGING & ~_BUSY_STATUS).label("free")))
 _AT_EVSE = Prepared(_PRESENT.where(evse.c.evse_key == bindparam("evse_key")))
 _AT_STATION = Prepared(_PLACES.where(binding.c.station == bindparam("station")))
 _LOCATION = Prepared(
@@ -277,6 +279,8 @@ def _place(row: Row) -> Place:
         station_connector=row["station_connector"],
         capabilities=frozenset(row["capabilities"]),
         offered=frozenset(row["offered"]),
-        free=bool(row["free"]),
+        subprotocol=row["subprotocol"] or "",
+        abilities=row["abilities"],
+        free=bool(row["free"]) if "free" in row else True,
         chosen_at=row["chosen_at"],
     )

@@ -65,10 +65,22 @@ async def test_it_is_done_here_and_now(engine, writer) -> None:
     assert writer.read(lambda db: db.connection.dbapi_connection.execute("SELECT id FROM one").fetchall()) == [(1,)]
 
 
-async def test_what_comes_in_somebody_else_s_turn_waits_and_shares_a_commit(engine, writer, monkeypatch) -> None:
-    began: list[int] = []
+@pytest.fixture
+def began(writer, monkeypatch) -> list[int]:
+    """How many works each transaction had."""
+    works: list[int] = []
     in_turn = writer._in_turn
-    monkeypatch.setattr(writer, "_in_turn", lambda entries: (began.append(len(entries)), in_turn(entries))[1])
+    monkeypatch.setattr(writer, "_in_turn", lambda entries: (works.append(len(entries)), in_turn(entries))[1])
+    return works
+
+
+async def test_what_is_asked_for_in_one_moment_shares_a_commit(engine, writer, began) -> None:
+    assert await asyncio.gather(*(writer.write(put(number), lasting=True) for number in (1, 2, 3))) == [1, 2, 3]
+    assert began == [3]
+    assert numbers(engine) == [1, 2, 3]
+
+
+async def test_what_comes_in_somebody_else_s_turn_waits_and_shares_a_commit(engine, writer, began) -> None:
     with somebody_else_s_turn(engine):
         asked = [asyncio.create_task(writer.write(put(number), lasting=False)) for number in (1, 2, 3)]
         await asyncio.sleep(0.05)
