@@ -120,8 +120,7 @@ def _begin(db: Connection, station: str, event: TransactionChanged, rules: Rules
         told = where if (event.evse, event.connector) != (None, None) else {name: waiting[name] for name in _PLACE}
         row |= terms.there(db, waiting, told, row["start_date_time"])
         row |= ownership.of_presented_card(db, waiting, event, now)
-        if table.become(db, waiting["id"], SessionState.ACTIVE, now, **row):
-            begun = table.by_pk(db, waiting["id"])
+        if (begun := table.become(db, waiting["id"], SessionState.ACTIVE, now, **row)) is not None:
             sessions.tell(db, begun, rules, now)
             return begun
     # Nobody waited for it, or another process gave up waiting in this very moment.
@@ -187,11 +186,11 @@ def _joined(
     try:
         with apart(db):
             _hand_over(db, known, waiting["id"], rules, now)
-            if not table.become(db, waiting["id"], SessionState.ACTIVE, now, **told):
+            joined = table.become(db, waiting["id"], SessionState.ACTIVE, now, **told)
+            if joined is None:
                 raise _GivenUp
     except _GivenUp:  # by another process, in this very moment
         return known, []
-    joined = table.by_pk(db, waiting["id"])
     sessions.tell(db, joined, rules, now)
     return joined, stopping.begun(db, joined, rules, now)
 

@@ -67,6 +67,8 @@ def tell(told: Iterable[tuple[asyncio.Future[R], R | BaseException]]) -> None:
     for future, result in told:
         if future.done():  # the asker was cancelled
             continue
+        if isinstance(result, StopIteration):  # which no future takes
+            result = RuntimeError(repr(result))
         if isinstance(result, BaseException):
             future.set_exception(result)
         else:

@@ -84,12 +84,12 @@ class AtOnce:
 
     async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
         """What comes in one moment shares a commit, and all that comes while another process has its turn. Raises
-        NotNow when the disk is slow, and when a statement lost a race or something else that came with it failed."""
+        NotNow when the disk is slow, and when a statement lost a race."""
         if self._closed or time.monotonic() < self._not_before:
             raise NotNow
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, lasting, future))
-        if self._waits is None:
+        if self._waits is None or self._waits.done():  # one that was cancelled before it began says so to nobody
             self._waits = asyncio.create_task(self._wait())
         return await future
 
@@ -141,17 +141,26 @@ class AtOnce:
         tell((future, NotNow()) for _, _, future in entries)
 
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
-        """All in one transaction; what each is told: a result, or an exception."""
+        """What each is told: a result, or an exception."""
         try:
-            self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
-            with self._writing.transaction("BEGIN IMMEDIATE") as db:
-                results = [work(db) for work, _ in entries]
-                done = time.monotonic()
-            if (took := time.monotonic() - done) > LONG:
-                self._not_before = time.monotonic() + SHARE * took
-            return results
-        except Exception as problem:
-            alone = len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError)
-            return [problem if alone else NotNow()] * len(entries)
+            return self._done(entries)
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _done(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
+        """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
+        try:
+            return self._together(entries)
+        except Exception as problem:
+            if len(entries) > 1:
+                return [outcome for one in entries for outcome in self._done([one])]
+            return [NotNow() if isinstance(problem, IntegrityError | OperationalError) else problem]
+
+    def _together(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
+        self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
+        with self._writing.transaction("BEGIN IMMEDIATE") as db:
+            results = [work(db) for work, _ in entries]
+            done = time.monotonic()
+        if (took := time.monotonic() - done) > LONG:
+            self._not_before = time.monotonic() + SHARE * took
+        return results

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Text, and_, bindparam, cast, exists, or_, select, update
 
@@ -78,7 +79,9 @@ def places(
         if connector_id is not None and own and row["connector_key"] != fold(connector_id):
             continue
         if row["evse"] not in by_evse or (connector_id is not None and own):
-            by_evse[row["evse"]] = _place(row)
+            free = bool(row["free"]) if evse_uid is None else True
+            told = {"subprotocol": row["subprotocol"] or "", "abilities": row["abilities"]}
+            by_evse[row["evse"]] = _place(row, free=free, **told)
     return list(by_evse.values())
 
 
@@ -231,18 +234,19 @@ _PLACES = (
         binding.c.station,
         binding.c.station_evse,
         binding.c.station_connector,
-        station.c.subprotocol,
-        station.c.abilities,
     )
     .select_from(evse)
     .join(binding, binding.c.evse == evse.c.id)
-    .join(station, station.c.id == binding.c.station)
     .join(location, location.c.id == evse.c.location)
     .order_by(evse.c.id, binding.c.connector_key)
 )
 
 
-_PRESENT = _PLACES.where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
+_PRESENT = (
+    _PLACES.add_columns(station.c.subprotocol, station.c.abilities)
+    .join(station, station.c.id == binding.c.station)
+    .where(evse.c.location == bindparam("location"), evse.c.status != _REMOVED)
+)
 _AT_LOCATION = Prepared(_PRESENT.add_columns((~_TAKEN & ~_CHARGING & ~_BUSY_STATUS).label("free")))
 _AT_EVSE = Prepared(_PRESENT.where(evse.c.evse_key == bindparam("evse_key")))
 _AT_STATION = Prepared(_PLACES.where(binding.c.station == bindparam("station")))
@@ -267,7 +271,7 @@ _CHOSEN = Prepared(update(evse).where(evse.c.id == bindparam("id_")).values(chos
 _CPO = Prepared(select(cpo.c.id).where(cpo.c.key == bindparam("key_")))
 
 
-def _place(row: Row) -> Place:
+def _place(row: Row, **more: Any) -> Place:
     return Place(
         location=row["location"],
         location_id=row["location_id"],
@@ -279,8 +283,6 @@ def _place(row: Row) -> Place:
         station_connector=row["station_connector"],
         capabilities=frozenset(row["capabilities"]),
         offered=frozenset(row["offered"]),
-        subprotocol=row["subprotocol"] or "",
-        abilities=row["abilities"],
-        free=bool(row["free"]) if "free" in row else True,
+        **more,
         chosen_at=row["chosen_at"],
     )

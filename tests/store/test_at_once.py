@@ -110,14 +110,33 @@ async def test_what_fails_leaves_nothing_and_keeps_nobody(engine, writer) -> Non
 
 
 async def test_nobody_is_told_somebody_else_s_failure(engine, writer) -> None:
-    """Who came together with a failure does it again, alone."""
-    await writer.write(put(1), lasting=True)
-    with somebody_else_s_turn(engine):
-        asked = [asyncio.create_task(writer.write(put(number), lasting=True)) for number in (1, 2)]
-        await asyncio.sleep(0.02)
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(one) for one in told] == [NotNow, NotNow]
-    assert numbers(engine) == [1]
+    """Who came together with a failure has a transaction of its own, in the same turn."""
+
+    def fails(db: Connection) -> None:
+        raise LookupError("no")
+
+    await writer.write(put_by_sqlalchemy, lasting=True)
+    works = (put_by_sqlalchemy, put(2), fails, put(3))
+    told = await asyncio.gather(*(writer.write(work, lasting=True) for work in works), return_exceptions=True)
+    assert [type(one) for one in told] == [NotNow, int, LookupError, int]
+    assert numbers(engine) == [2, 3, 77]
+
+
+async def test_what_no_future_takes_is_told_all_the_same(writer) -> None:
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await writer.write(lambda db: next(iter(())), lasting=True)
+
+
+async def test_who_is_cancelled_before_it_began_keeps_nobody(engine, writer) -> None:
+    asked = asyncio.create_task(writer.write(put(1), lasting=True))
+    await asyncio.sleep(0)  # it is asked for, and nothing has begun
+    writer._waits.cancel()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert await writer.write(put(2), lasting=True) == 2
+        assert await asked == 1
+    assert numbers(engine) == [1, 2]
 
 
 async def test_a_writer_that_takes_no_turns_is_not_waited_for(engine, writer) -> None:
