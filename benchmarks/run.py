@@ -48,7 +48,11 @@ def main(words: list[str]) -> int:
 def _run(name: str, passed_on: list[str]) -> bool:
     sys.stderr.write(f"\n{name}\n")
     words = ["bench", *RUNS[name], "--save", str(document.KEPT), *passed_on]
-    return subprocess.run([sys.executable, "-m", "workers", *words], check=False).returncode == 0
+    with subprocess.Popen([sys.executable, "-m", "workers", *words]) as process:
+        try:
+            return process.wait() == 0
+        finally:
+            process.wait()  # Ctrl-C is for both of us, and it ends what it has started; `run` would kill it meanwhile
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """``bench``: every benchmark whole, in little, as an operator runs it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -139,3 +140,23 @@ def test_a_run_that_is_stopped_ends_all_that_it_has_started(number: signal.Signa
         process.send_signal(number)
         assert process.wait(60) != 0
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_all_runs_that_are_stopped_at_a_terminal_leave_nothing(tmp_path: Path) -> None:
+    options = ("--seconds", "60", "--rounds", "1", "--stations", "2", "--in-flight", "2")
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.run", "--only", "ceiling-postgresql", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "starting the relay\n" in iter(process.stderr.readline, "")
+        while len(started := family(process.pid)) < 6:  # itself, the benchmark, the relay, its Valkey, stations, load
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) != 0
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+    assert list(tmp_path.glob("ocpi-gateway-bench-*")) == []
