@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -142,13 +144,21 @@ def test_a_run_that_is_stopped_ends_all_that_it_has_started(number: signal.Signa
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
 
 
-def test_all_runs_that_are_stopped_at_a_terminal_leave_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """Root's PostgreSQL is another user's, whom pytest's own directory is closed to."""
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-test-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_all_runs_that_are_stopped_at_a_terminal_leave_nothing(open_directory: Path) -> None:
     options = ("--seconds", "60", "--rounds", "1", "--stations", "2", "--in-flight", "2")
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.run", "--only", "ceiling-postgresql", *options],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(open_directory)},
         start_new_session=True,
     ) as process:
         assert process.stderr is not None
@@ -159,4 +169,4 @@ def test_all_runs_that_are_stopped_at_a_terminal_leave_nothing(tmp_path: Path) -
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) != 0
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
-    assert list(tmp_path.glob("ocpi-gateway-bench-*")) == []
+    assert list(open_directory.glob("ocpi-gateway-bench-*")) == []
