@@ -65,6 +65,20 @@ def test_every_index_of_the_code_is_made_with_its_condition(engine: Engine) -> N
             assert (option in made[index.name]["dialect_options"]) == partial
 
 
+@pytest.mark.parametrize("did_more", [False, True])
+def test_a_database_of_either_0005_gets_the_index_of_live_reservations(engine: Engine, did_more: bool) -> None:
+    with engine.begin() as db:
+        command.upgrade(schema._config(db), "0005")
+        if did_more:
+            db.exec_driver_sql("DROP INDEX ix_reservation_station")
+            live = "state IN ('ACTIVE', 'PENDING', 'UNKNOWN')"
+            db.exec_driver_sql(f"CREATE INDEX reservation_live_station ON reservation (station) WHERE {live}")
+    schema.upgrade(engine)
+    made = {index["name"] for index in inspect(engine).get_indexes("reservation")}
+    assert "reservation_live_station" in made
+    assert made.isdisjoint({"ix_reservation_station", "ix_reservation_state", "ix_reservation_id_token"})
+
+
 def test_two_processes_may_upgrade_at_the_same_time(engine: Engine, database_url: str) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", UPGRADE, database_url]) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
