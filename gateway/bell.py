@@ -28,6 +28,8 @@ JOB_TIMEOUT = 30
 FAILURE_TTL = 86_400
 #: Seconds that Redis may take to hear.
 PATIENCE = 2
+#: The greatest id that a database has.
+_GREATEST = 2**63 - 1
 #: What a job's record says of this job alone.
 _OWN = {"created_at", "enqueued_at", "data", "description"}
 
@@ -65,10 +67,11 @@ def job_id(job: Job, ids: Iterable[int]) -> str:
 def called_by(id_: str) -> tuple[Job, list[int]] | None:
     """What ``job_id`` says; None: it is of somebody else."""
     try:
-        name, *ids, _ = id_.split("-")
-        if not ids:
+        name, *written, _ = id_.split("-")
+        ids = [int(one) for one in written]
+        if not ids or max(ids) > _GREATEST:  # it would fail those that are done together with it
             return None
-        return Job[name.upper()], [int(one) for one in ids]
+        return Job[name.upper()], ids
     except (KeyError, ValueError):
         return None
 

@@ -84,7 +84,7 @@ class AtOnce:
 
     async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
         """What comes in one moment shares a commit, and all that comes while another process has its turn. Raises
-        NotNow when the disk is slow, and when a statement lost a race."""
+        NotNow when the disk is slow, and when a statement lost a race or something else that came with it failed."""
         if self._closed or time.monotonic() < self._not_before:
             raise NotNow
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -141,26 +141,18 @@ class AtOnce:
         tell((future, NotNow()) for _, _, future in entries)
 
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
-        """What each is told: a result, or an exception."""
+        """All in one transaction; what each is told: a result, or an exception. One that fails undoes them all, and
+        whoever came with it does its work again elsewhere: the loop is not kept by as many commits."""
         try:
-            return self._done(entries)
+            self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
+            with self._writing.transaction("BEGIN IMMEDIATE") as db:
+                results = [work(db) for work, _ in entries]
+                done = time.monotonic()
+            if (took := time.monotonic() - done) > LONG:
+                self._not_before = time.monotonic() + SHARE * took
+            return results
+        except Exception as problem:
+            alone = len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError)
+            return [problem if alone else NotNow()] * len(entries)
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
-
-    def _done(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
-        """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
-        try:
-            return self._together(entries)
-        except Exception as problem:
-            if len(entries) > 1:
-                return [outcome for one in entries for outcome in self._done([one])]
-            return [NotNow() if isinstance(problem, IntegrityError | OperationalError) else problem]
-
-    def _together(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
-        self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
-        with self._writing.transaction("BEGIN IMMEDIATE") as db:
-            results = [work(db) for work, _ in entries]
-            done = time.monotonic()
-        if (took := time.monotonic() - done) > LONG:
-            self._not_before = time.monotonic() + SHARE * took
-        return results

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from gateway.store import at_once
 from gateway.store.at_once import AtOnce, NotNow
 from gateway.store.engine import open_engine, turn_file
+from gateway.store.store import Store
 
 
 @pytest.fixture
@@ -110,16 +111,28 @@ async def test_what_fails_leaves_nothing_and_keeps_nobody(engine, writer) -> Non
 
 
 async def test_nobody_is_told_somebody_else_s_failure(engine, writer) -> None:
-    """Who came together with a failure has a transaction of its own, in the same turn."""
+    """Who came together with a failure does it again, alone; nothing of it was done."""
+    await writer.write(put(1), lasting=True)
+    told = await asyncio.gather(*(writer.write(put(n), lasting=True) for n in (2, 1, 3)), return_exceptions=True)
+    assert [type(one) for one in told] == [NotNow, NotNow, NotNow]
+    assert numbers(engine) == [1]
+
+
+async def test_what_came_with_a_failure_is_done_once_and_off_the_loop(engine) -> None:
+    threads: list[int] = []
 
     def fails(db: Connection) -> None:
         raise LookupError("no")
 
-    await writer.write(put_by_sqlalchemy, lasting=True)
-    works = (put_by_sqlalchemy, put(2), fails, put(3))
-    told = await asyncio.gather(*(writer.write(work, lasting=True) for work in works), return_exceptions=True)
-    assert [type(one) for one in told] == [NotNow, int, LookupError, int]
-    assert numbers(engine) == [2, 3, 77]
+    store = Store(engine)
+    try:
+        asked = [store.write_briefly(work) for work in (put(1, threads), fails, put(2, threads))]
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    finally:
+        store.close()
+    assert [type(one) for one in told] == [int, LookupError, int]
+    assert numbers(engine) == [1, 2]
+    assert threads[-1] != threading.get_ident()
 
 
 async def test_what_no_future_takes_is_told_all_the_same(writer) -> None:

@@ -82,7 +82,8 @@ def test_the_id_of_a_job_says_what_it_calls(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    "id_", ["3e1e2615-ce02-94d5-a284-e69514058a08", "mail", "dispatch-x-00", "dispatch-zzz", "", "-"]
+    "id_",
+    ["3e1e2615-ce02-94d5-a284-e69514058a08", "mail", "dispatch-x-00", "dispatch-zzz", "", "-", f"post-{2**63}-zzz"],
 )
 def test_other_ids_say_nothing(id_: str) -> None:
     assert called_by(id_) is None
