@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 import structlog
@@ -20,9 +21,9 @@ from websockets.headers import parse_subprotocol
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from ocpp_bridge.bucket import Bucket
 from ocpp_bridge.desk import Refused
 from ocpp_bridge.dialect import Dialect
+from ocpp_bridge.gate import Full, Gate
 from ocpp_bridge.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,9 @@ DEFLATE = ServerPerMessageDeflateFactory(
     compress_settings={"memLevel": 5},
 )
 
+#: Seconds after which a station may come again when the house is in trouble.
+AGAIN = 10
+
 #: websockets writes whole frames to its log at DEBUG; idTags do not belong there.
 _quiet = logging.getLogger("ocpp_bridge.websockets")
 _quiet.setLevel(logging.WARNING)
@@ -51,10 +55,8 @@ class Limits:
     """What one listener takes on; times in seconds."""
 
     frame: int = 256 * 1024
-    #: Handshakes a second, and at once: after a restart every station comes back together, and whoever is let in faster
-    #: than the house can boot it waits for its BootNotification's answer instead.
-    accept_rate: float = 150.0
-    accept_burst: float = 150.0
+    #: Stations at once between their knock and their place in the house.
+    accept: int = 64
     #: A handshake that would wait longer is told to come again.
     accept_wait: float = 15.0
     ping_interval: float = 50.0
@@ -72,11 +74,13 @@ Serve = Callable[[str, Dialect, Wire], Awaitable[None]]
 
 
 class Listener:
-    """``admit`` decides at the door and may raise Refused; ``attend`` lives as long as the socket."""
+    """``admit`` decides at the door and may raise Refused; ``attend`` lives as long as the socket, and says
+    ``wire.settled()`` when the house knows the station: then the next one may come in.
+    """
 
     def __init__(self, dialects: Mapping[str, Dialect], admit: Admit, attend: Serve, limits: Limits) -> None:
         self._dialects, self._admit, self._attend, self._limits = dialects, admit, attend, limits
-        self._gate = Bucket(limits.accept_rate, limits.accept_burst)
+        self._gate = Gate(limits.accept, limits.accept_wait)
         self._server: Server | None = None
         self._pulse: asyncio.Task[None] | None = None
 
@@ -131,10 +135,11 @@ class Listener:
         """None lets the station in; else how it is turned away (OCPP-J: 404 unknown identity, 401 credentials)."""
         if (identity := identity_in(request.path)) is None:
             return wire.respond(HTTPStatus.NOT_FOUND, "")
-        if (pause := self._gate.take()) > self._limits.accept_wait:
-            self._gate.put_back()
-            return _come_again(wire)
-        await asyncio.sleep(pause)
+        try:
+            leave = await self._gate.enter()
+        except Full as full:
+            return _come_again(wire, full.again)
+        _leave_at_the_latest_with(asyncio.current_task(), leave)
         try:
             registered = await self._admitted(identity, request.headers)
         except Refused as refusal:
@@ -143,7 +148,7 @@ class Listener:
         except Exception:
             log.exception("A station could not be admitted", station=identity)
             return _come_again(wire)
-        self._prepare(wire, registered, request.headers)
+        self._prepare(wire, registered, request.headers, leave)
         return None
 
     async def _admitted(self, identity: str, headers: Headers) -> str:
@@ -153,9 +158,9 @@ class Listener:
             raise Refused(HTTPStatus.UNAUTHORIZED)
         return await self._admit(identity, username, password)
 
-    def _prepare(self, wire: ServerConnection, identity: str, headers: Headers) -> None:
+    def _prepare(self, wire: ServerConnection, identity: str, headers: Headers, leave: Callable[[], None]) -> None:
         if isinstance(wire, Wire):
-            wire.identity = identity
+            wire.identity, wire.settled = identity, leave
         dialect = self._dialects.get(self._first_spoken(_offered(headers)) or "")
         # Whoever has an id for unreadable messages is 2.x, where compression is wanted; in 1.6 it upsets stations.
         if dialect is not None and dialect.unreadable_id is not None:
@@ -246,7 +251,13 @@ def _turned_away(wire: ServerConnection, status: int) -> Response:
     return response
 
 
-def _come_again(wire: ServerConnection) -> Response:
+def _leave_at_the_latest_with(task: asyncio.Task[Any] | None, leave: Callable[[], None]) -> None:
+    """The task of a connection ends with it, however far it came."""
+    assert task is not None
+    task.add_done_callback(lambda _: leave())
+
+
+def _come_again(wire: ServerConnection, seconds: int = AGAIN) -> Response:
     response = wire.respond(HTTPStatus.SERVICE_UNAVAILABLE, "")
-    response.headers["Retry-After"] = "10"
+    response.headers["Retry-After"] = str(seconds)
     return response

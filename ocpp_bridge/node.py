@@ -105,23 +105,26 @@ class Node:
         self._held[station] = held
         try:
             if older is not None:
-                await self._take_over(station, older)
+                await self._take_over(station, held, older)
             if self._held.get(station) is held:
                 await self._register(station, held)
             if not held.lost and self._held.get(station) is held:
-                await self._serve(station, held, await self._desk.connected(station, dialect.subprotocol))
+                admission = await self._desk.connected(station, dialect.subprotocol)
+                wire.settled()
+                await self._serve(station, held, admission)
         except Exception:
             log.exception("A station could not be served", station=station)
             await wire.close(CloseCode.INTERNAL_ERROR)
         finally:
             await self._leave(station, held)
 
-    async def _take_over(self, station: str, older: Held) -> None:
+    async def _take_over(self, station: str, held: Held, older: Held) -> None:
         """The newer socket wins; the close handler of the older one removes nothing of ours."""
         self._errand(older.give_way())
         self.counts["take-overs"] += 1
         if time.monotonic() - older.since < self._rhythm.flap:
             log.warning("Two sockets may be fighting for one identity", station=station)
+            held.wire.settled()
             await asyncio.sleep(self._rhythm.flap_pause)
 
     async def _serve(self, station: str, held: Held, admission: Admission) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -23,12 +24,18 @@ UNREAD = 1_048_576
 _SPENT = Request("", Headers())
 
 
+def _nobody_waits() -> None:
+    pass
+
+
 class Wire(ServerConnection):
-    """``identity`` and ``dialect`` are known once the handshake was allowed."""
+    """``identity`` is known once the handshake was allowed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.identity = ""
+        #: To be called when the house knows the station, or is not asked for a while.
+        self.settled: Callable[[], None] = _nobody_waits
         #: Monotonic; every frame counts, pongs too.
         self.heard_at = time.monotonic()
         #: Some stations never answer a ping; those are not judged by it.

@@ -189,6 +189,7 @@ class Door:
 
     async def _attend(self, identity: str, dialect: Dialect, wire: Wire) -> None:
         admission = await self.house.connected(identity, dialect.subprotocol)
+        wire.settled()
         session = Session(identity, dialect, wire, admission.registration, lambda: self.ours, self.around)
         self.sessions[identity] = session
         if admission.ask_abilities and session.line.accepted:

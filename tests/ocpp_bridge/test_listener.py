@@ -1,15 +1,18 @@
 import asyncio
 import base64
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
 
+from ocpp_bridge.desk import Admission
 from ocpp_bridge.listener import Limits, credentials_in, identity_in
-from tests.ocpp_bridge.house import Door, House, Station, until
+from tests.ocpp_bridge.house import Door, House, Station, station, until
 
 
 def basic(username: str, password: bytes) -> dict[str, Any]:
@@ -145,18 +148,59 @@ async def test_a_reconnect_wave_is_slowed_down_and_nobody_is_lost(house: House) 
     for number in range(30):
         house.know(f"CS-{number}")
     async with (
-        Door(house, limits=Limits(accept_rate=200, accept_burst=5)) as door,
+        Door(house, limits=Limits(accept=5)) as door,
         contextlib.AsyncExitStack() as stack,
     ):
         await asyncio.gather(*(stack.enter_async_context(door.station(f"CS-{number}")) for number in range(30)))
         assert len(door.sessions) == 30
 
 
+@contextlib.contextmanager
+def busy(house: House) -> Iterator[asyncio.Event]:
+    """The house takes nobody on until the event is set."""
+    free, connected = asyncio.Event(), house.connected
+
+    async def later(identity: str, subprotocol: str) -> Admission:
+        await free.wait()
+        return await connected(identity, subprotocol)
+
+    house.connected = later  # type: ignore[method-assign]  # one that takes its time
+    try:
+        yield free
+    finally:
+        free.set()
+
+
 async def test_who_would_wait_too_long_is_told_to_come_again(house: House) -> None:
-    async with Door(house, limits=Limits(accept_rate=0.01, accept_burst=1, accept_wait=1)) as door, door.station():
-        status, headers = await status_of(door, "CS-1")
-    assert status == 503
-    assert headers["Retry-After"]
+    house.know("CS-2")
+    async with Door(house, limits=Limits(accept=1, accept_wait=0.5)) as door:
+        with busy(house) as free:
+            async with station(door.listener.port):
+                status, headers = await status_of(door, "CS-2")
+                assert status == 503
+                assert int(headers["Retry-After"]) >= 1
+                free.set()
+                async with door.station("CS-2"):
+                    assert len(door.sessions) == 2
+
+
+async def test_whoever_is_turned_away_keeps_nobody_waiting(house: House) -> None:
+    house.passwords["CS-1"] = b"secret"
+    house.know("CS-2")
+    async with Door(house, limits=Limits(accept=1, accept_wait=5)) as door:
+        assert (await status_of(door, "CS-9"))[0] == 404
+        assert (await status_of(door, "CS-1"))[0] == 401
+        url = f"ws://127.0.0.1:{door.listener.port}/ocpp/CS-2"
+        async with connect(url, subprotocols=[Subprotocol("ocpp1.5")], proxy=None) as socket:
+            await socket.wait_closed()
+        async with door.station("CS-2") as cs:
+            assert (await cs.ask("h", "Heartbeat", {}))[:2] == [3, "h"]
+
+
+async def test_whoever_is_taken_on_makes_room_and_stays(house: House) -> None:
+    house.know("CS-2")
+    async with Door(house, limits=Limits(accept=1, accept_wait=5)) as door, door.station(), door.station("CS-2") as cs:
+        assert (await cs.ask("h", "Heartbeat", {}))[:2] == [3, "h"]
 
 
 async def test_a_house_in_trouble_asks_the_station_to_come_again(house: House) -> None:

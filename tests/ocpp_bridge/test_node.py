@@ -28,7 +28,7 @@ class Running:
 
     def __init__(self, house: House, redis: Redis, name: str, rhythm: Rhythm = BRISK) -> None:
         self.in_vain: list[str] = []
-        limits = Limits(drain_pause=0.01)
+        limits = Limits(drain_pause=0.01, accept=1, accept_wait=1)
         self.node = Node(
             house, redis, "127.0.0.1", 0, undeliverable=self.undeliverable, name=name, rhythm=rhythm, limits=limits
         )
@@ -338,3 +338,12 @@ async def test_of_three_sockets_that_come_together_the_last_one_wins(house: Hous
             await carried(redis, house, third)
             assert one.node.stations == 1
             assert ("disconnected", "CS-1") not in house.log
+
+
+async def test_two_that_fight_for_one_identity_keep_nobody_out(house: House, redis: Redis) -> None:
+    house.know("CS-2")
+    rhythm = Rhythm(renewal=3600, flap_pause=3)
+    async with node(house, redis, rhythm=rhythm) as one, one.station(), station(one.node.port):
+        await until(lambda: one.node.counts["take-overs"] == 1)
+        async with one.station("CS-2"):
+            assert one.node.stations == 2
