@@ -48,7 +48,7 @@ async def _deliver_one(office: Office, due: Due) -> None:
             return
         posted = _unsent(due) or await _post(office, due, ids, left)
         attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
-    await office.store.note_briefly(callbacks.record, [attempt])
+    await office.store.about(f"callback {attempt.callback}").note_briefly(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:
         log.warning(
             "a result was given up", command_id=due.command, http_status=attempt.http_status, problem=attempt.error

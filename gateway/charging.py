@@ -15,7 +15,7 @@ from gateway.house import Rules
 from gateway.measuring import AHEAD, believed
 from gateway.store import sessions as table
 from gateway.store import transactions
-from gateway.store.engine import apart
+from gateway.store.abreast import apart
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.types import fold

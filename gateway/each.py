@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from gateway.store.engine import apart
+from gateway.store.abreast import apart
 
 T = TypeVar("T")
 R = TypeVar("R")

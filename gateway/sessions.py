@@ -17,7 +17,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
-from gateway.store.engine import apart
+from gateway.store.abreast import apart
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.paging import Page

@@ -46,23 +46,27 @@ class HouseDesk:
         return await self._store.read(stations.admit, station, username, password)
 
     async def connected(self, station: str, subprotocol: str) -> Admission:
-        admission, errands = await self._store.write(stations.connected, station, subprotocol, self._rules, utc_now())
+        admission, errands = await self._store.about(station).write(
+            stations.connected, station, subprotocol, self._rules, utc_now()
+        )
         await self._office.ring(Job.DISPATCH, errands)
         return admission
 
     async def disconnected(self, station: str) -> None:
-        await self._store.note(stations.disconnected, station, self._rules, utc_now())
+        await self._store.about(station).note(stations.disconnected, station, self._rules, utc_now())
 
     async def claim(self, station: str) -> Claimed | None:
         if not await self._store.glance(commands.waits, station):  # after every answer, and nobody's turn to write
             return None
-        found, rings = await self._store.write_briefly(_claim_one, station, self._rules)
+        found, rings = await self._store.about(station).write_briefly(_claim_one, station, self._rules)
         await self._ring(rings)
         return None if found is None else Claimed(id=found.id, order=found.order, deadline=found.deadline)
 
     async def answered(self, order_id: int, station: str, subprotocol: str, answer: Answer) -> None:
         try:
-            moved = await self._store.write_briefly(_judge, order_id, station, subprotocol, answer, self._rules)
+            moved = await self._store.about(station).write_briefly(
+                _judge, order_id, station, subprotocol, answer, self._rules
+            )
         except Exception as problem:  # what the station said is a fact all the same
             log.error("an answer cannot be judged now", command_id=order_id, problem=repr(problem))
             late = await self._store.note(conclusions.answered, order_id, subprotocol, answer, self._rules, utc_now())
@@ -75,7 +79,7 @@ class HouseDesk:
         await self._store.note(stations.told_abilities, station, answer, utc_now())
 
     async def booted(self, station: str, event: Booted) -> BootAnswer:
-        return await self._store.write(stations.booted, station, event, self._rules, utc_now())
+        return await self._store.about(station).write(stations.booted, station, event, self._rules, utc_now())
 
     async def authorize(self, station: str, id_token: IdToken) -> TokenStatus:
         return await self._real_time.authorize(station, id_token)
@@ -115,7 +119,7 @@ class HouseDesk:
         await self._ring(await self._store.write(_reservation_ended, station, number, update, self._rules))
 
     async def heard(self, station: str) -> None:
-        await self._store.note(stations.heard, station, utc_now())
+        await self._store.about(station).note(stations.heard, station, utc_now())
 
     async def _ring(self, rings: Rings) -> None:
         await self._office.ring(Job.CONCLUDE, rings.conclude)

@@ -26,13 +26,22 @@ from gateway.office import Office
 from gateway.open_routing import meant
 from gateway.outgoing.guard import UrlRefused, check_url
 from gateway.outgoing.names import check_resolved
+from gateway.store.store import Store
 from gateway.whereabouts import Online, stations_concerned
-from ocpi.commands import Command, CommandResponse, CommandResponseType, CommandType
+from ocpi.commands import (
+    CancelReservation,
+    Command,
+    CommandResponse,
+    CommandResponseType,
+    CommandType,
+    ReserveNow,
+)
 from ocpi.dialect import Dialect
 from ocpi.envelope import Envelope
 from ocpi.headers import REQUEST_ID, Party
 from ocpi.status import InvalidParameters, StatusCode
 from ocpi.tokens import complete_token
+from ocpi.types import fold
 from ocpi.wrong import told
 
 log = structlog.get_logger(__name__)
@@ -97,10 +106,24 @@ async def take(office: Office, asked: Asked) -> Said:
         log.warning("the registry of stations cannot be reached", problem=str(problem))
         return await office.store.write(commands.said_before, asked, office.rules) or _UNREACHABLE
     online = {station: holder.subprotocol for station, holder in held.items()}
-    said = await office.store.write_briefly(_receive, asked, office.rules, online)
+    said = await _store_for(office, asked).write_briefly(_receive, asked, office.rules, online)
     if not said.dispatch or await office.ring(Job.DISPATCH, said.dispatch):
         return said
     return await office.store.write(commands.recall, said.dispatch, utc_now()) or said
+
+
+def _store_for(office: Office, asked: Asked) -> Store:
+    """What a command about a reservation may change: all of that id, and what is held at the Location."""
+    match asked.command:
+        case ReserveNow(reservation_id=id_, location_id=location):
+            return office.store.about(_reservation(asked, id_), f"location {fold(location)}")
+        case CancelReservation(reservation_id=id_):
+            return office.store.about(_reservation(asked, id_))
+    return office.store
+
+
+def _reservation(asked: Asked, reservation_id: str) -> str:
+    return f"reservation {asked.partner.id} {asked.parties.emsp.key} {fold(reservation_id)}"
 
 
 def _receive(db: Connection, asked: Asked, rules: Rules, online: Online) -> Said:

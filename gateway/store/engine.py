@@ -124,28 +124,6 @@ def told(connection: Connection, problem: Exception, statement: str) -> Exceptio
 
 
 @contextmanager
-def apart(db: Connection) -> Iterator[None]:
-    """What is done in the block is undone, and it alone, when it raises."""
-    _say(db, "SAVEPOINT apart")
-    try:
-        yield
-    except BaseException:
-        if not db.invalidated:
-            _say(db, "ROLLBACK TO SAVEPOINT apart")
-            _say(db, "RELEASE SAVEPOINT apart")
-        raise
-    _say(db, "RELEASE SAVEPOINT apart")
-
-
-def _say(db: Connection, statement: str) -> None:
-    driver: Any = db.connection.dbapi_connection
-    try:
-        driver.execute(statement)
-    except db.dialect.loaded_dbapi.Error as problem:
-        raise told(db, problem, statement) from problem
-
-
-@contextmanager
 def turn(engine: Engine) -> Iterator[None]:
     """This process's turn to write. SQLite's own waiting polls and sleeps; a file lock wakes the next one at once."""
     if not shares(engine):

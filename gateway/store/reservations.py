@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    func,
     insert,
     or_,
     select,
@@ -112,6 +113,13 @@ def given_up(db: Connection, held: Row) -> Sequence[Row]:
     """What the party held before ``held`` and gave up for it, as far as it believes that it has it still."""
     key = {name: held[name] for name in ("partner", "party_key", "reservation_key")}
     return _GIVEN_UP.all(db, key | {"id_": held["id"]})
+
+
+def lock(db: Connection, held: Row) -> None:
+    """Until the commit no other process judges what becomes of the party's reservations of that id."""
+    if db.dialect.name == "postgresql":  # SQLite has one writer at a time
+        key = f"reservation {held['partner']} {held['party_key']} {held['reservation_key']}"
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 def forget_given_up(db: Connection, held: Row, now: datetime) -> None:

@@ -1,15 +1,17 @@
 """The store: functions over a connection, run in group commits, so that a hundred accepts share one write to disk."""
 
 import asyncio
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.lane import Lane
+from gateway.store.abreast import Abreast
 from gateway.store.at_once import AtOnce, NotNow
 from gateway.store.engine import move_log, shares, turn
 
@@ -17,8 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _Work = Callable[[Connection], Any]
-#: What is to be done, and whether it must outlive a power failure.
-_Entry = tuple[_Work, bool]
+#: What is to be done, whether it must outlive a power failure, and what it is about, if it is about so much alone.
+_Entry = tuple[_Work, bool, frozenset[str] | None]
 #: A statement that lost a race (unique index, serialization, busy) is tried again, alone.
 _TRIES = 4
 _NO_TRANSACTION = {"isolation_level": "AUTOCOMMIT"}
@@ -39,6 +41,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._about: frozenset[str] | None = None
         is_sqlite = engine.dialect.name == "sqlite"
         #: PostgreSQL shows each statement what is committed by then, in a transaction or without one.
         self._reading = engine.execution_options(reads_only=True, **({} if is_sqlite else _NO_TRANSACTION))
@@ -47,15 +50,24 @@ class Store:
         self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
+    def about(self, *what: str) -> Self:
+        """The same store, for works that concern ``what`` alone, of all that works name here.
+
+        On PostgreSQL those about different things are done abreast (``gateway.store.abreast``).
+        """
+        same = copy.copy(self)
+        same._about = frozenset(what)
+        return same
+
     async def write(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._writer((lambda db: function(db, *args, **kwargs), True))  # type: ignore[no-any-return]  # the work's own
+        return await self._in_lane(lambda db: function(db, *args, **kwargs), lasting=True)  # type: ignore[no-any-return]  # the work's own
 
     async def note(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``write`` without waiting for the disk: every process may be killed, but a power failure may undo it.
 
         For what is said to nobody outside, or is found out again: wake-ups, holds, attempts, signs of life.
         """
-        return await self._writer((lambda db: function(db, *args, **kwargs), False))  # type: ignore[no-any-return]  # the work's own
+        return await self._in_lane(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]  # the work's own
 
     async def write_briefly(
         self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -73,7 +85,10 @@ class Store:
         if self._at_once is not None:
             with suppress(NotNow):
                 return await self._at_once.write(work, lasting)
-        return await self._writer((work, lasting))
+        return await self._in_lane(work, lasting=lasting)
+
+    async def _in_lane(self, work: _Work, *, lasting: bool) -> Any:
+        return await self._writer((work, lasting, self._about))
 
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._reader(lambda db: function(db, *args, **kwargs))  # type: ignore[no-any-return]  # the work's own
@@ -98,21 +113,21 @@ class Store:
 
     def _commit(self, entries: Sequence[_Entry]) -> Sequence[Any]:
         """All in one transaction; if one of them fails, each in its own, so that only the guilty one is told."""
-        engine = self._engine if any(lasting for _, lasting in entries) else self._lightly
+        engine = self._engine if any(lasting for _, lasting, _ in entries) else self._lightly
         try:
-            return self._together(engine, [work for work, _ in entries])
+            return self._together(engine, [(work, about) for work, _, about in entries])
         except _Unsure as unsure:
             return [unsure.problem] * len(entries)
         except Exception as problem:
             if len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError):
                 return [problem]
-            return [self._alone(work) for work, _ in entries]
+            return [self._alone(work) for work, _, _ in entries]
 
-    def _together(self, engine: Engine, works: Sequence[_Work]) -> Sequence[Any]:
+    def _together(self, engine: Engine, works: Sequence[tuple[_Work, frozenset[str] | None]]) -> Sequence[Any]:
         done = False
         try:
             with turn(self._engine), engine.begin() as db:
-                results = [work(db) for work in works]
+                results = _done(db, works)
                 done = True
             return results
         except DBAPIError as problem:
@@ -123,7 +138,7 @@ class Store:
     def _alone(self, work: _Work) -> Any:
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._together(self._engine, [work])[0]
+                return self._together(self._engine, [(work, None)])[0]
             except _Unsure as unsure:
                 return unsure.problem
             except (IntegrityError, OperationalError) as problem:
@@ -136,12 +151,32 @@ class Store:
     def _look(self, works: Sequence[_Work], *, again: bool = True) -> Sequence[Any]:
         with self._reading.connect() as db:
             db.begin()
-            outcomes = [_outcome(work, db) for work in works]
+            outcomes = _seen(db, works)
         # A server that was started again has closed the connection, which shows when it is used.
         if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):
             self._engine.dispose()  # it has closed the others, too
             return self._look(works, again=False)
         return outcomes
+
+
+def _done(db: Connection, works: Sequence[tuple[_Work, frozenset[str] | None]]) -> Sequence[Any]:
+    """Those that say what they are about first, and abreast where there is a server to go to."""
+    confined = {place: (work, about) for place, (work, about) in enumerate(works) if about is not None}
+    if len(confined) < 2 or db.dialect.name == "sqlite":
+        return [work(db) for work, _ in works]
+    results = dict(zip(confined, Abreast(db, list(confined.values())).run(), strict=True))
+    return [results[place] if place in results else work(db) for place, (work, _) in enumerate(works)]
+
+
+def _seen(db: Connection, works: Sequence[_Work]) -> Sequence[Any]:
+    """One that fails is the only one to be told; what only reads is in nobody's way."""
+    if len(works) > 1 and db.dialect.name != "sqlite":
+        try:
+            return Abreast(db, [(work, ()) for work in works]).run()
+        except Exception as problem:
+            if db.invalidated:
+                return [problem] * len(works)
+    return [_outcome(work, db) for work in works]
 
 
 def _outcome(work: _Work, db: Connection) -> Any:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.store import commands
-from gateway.store.engine import apart
+from gateway.store.abreast import apart
 from gateway.store.prepared import Prepared, among
 from gateway.store.rows import command, cpo, evse, station
 from tests.support.indoors import START, Indoors
