@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.lane import Closed
 from gateway.store.engine import open_engine
+from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo
 from gateway.store.store import Store
 from tests.support.indoors import Indoors
@@ -83,6 +85,57 @@ async def test_one_that_fails_harms_no_other(store: Store) -> None:
     assert isinstance(bad, Exception)
     assert len({one, two, three}) == 3
     assert await store.read(keys) == ["gate", "one", "three", "two"]
+
+
+ADD = Prepared(insert(cpo).returning(cpo.c.id))
+
+
+def add_swiftly(db: Connection, key: str) -> int:
+    return int(ADD.scalar(db, {"country_code": "NL", "party_id": "CPO", "key": key, "name": key}))
+
+
+async def test_of_works_that_say_what_they_are_about_one_that_fails_harms_no_other(store: Store) -> None:
+    def fail(db: Connection) -> None:
+        add_swiftly(db, "half")
+        raise LookupError("mine alone")
+
+    def about(*what: str) -> Any:
+        return store.about(*what).write
+
+    gate = Gate()
+    first = asyncio.create_task(store.write(gate))
+    await asyncio.to_thread(gate.reached.wait, 30)
+    writes = [
+        about("a")(add_swiftly, "one"),
+        about("b")(fail),
+        store.write(add, "two"),
+        about("c")(add_swiftly, "same"),
+        about("c")(add_swiftly, "same"),
+        about("a", "c")(add_swiftly, "three"),
+    ]
+    tasks = [asyncio.create_task(write) for write in writes]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await first
+    told = [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)]
+    assert told == [int, LookupError, int, int, IntegrityError, int]
+    assert await store.read(keys) == ["gate", "one", "same", "three", "two"]
+
+
+@pytest.mark.parametrize("share", [True, False])
+async def test_what_has_gathered_shares_one_commit_whatever_it_is_about(store: Store, share: bool) -> None:
+    gate = Gate()
+    first = asyncio.create_task(store.write(gate))
+    await asyncio.to_thread(gate.reached.wait, 30)
+    stores = [store.about("same" if share else f"k{number}") for number in range(40)]
+    tasks = [asyncio.create_task(one.write(add_swiftly, f"k{number}")) for number, one in enumerate(stores)]
+    tasks.append(asyncio.create_task(store.write(add, "beside")))
+    await asyncio.sleep(0)
+    gate.open.set()
+    ids = [await first, *await asyncio.gather(*tasks)]
+    assert len(set(ids)) == 42
+    assert len(store.commits) == 2  # type: ignore[attr-defined]  # the gate's, and theirs
+    assert await store.read(keys) == sorted(["gate", "beside", *(f"k{number}" for number in range(40))])
 
 
 async def test_a_unique_key_that_two_want_is_given_to_one_and_the_other_is_told(store: Store) -> None:
