@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from gateway import reservations, sessions, stopping
 from gateway.domain.results import judge_answer
 from gateway.house import Rules
+from gateway.replacing import Concerned, concerned
 from gateway.stations import learned
 from gateway.store import callbacks, commands, stations
 from gateway.store.prepared import Row
@@ -63,12 +64,13 @@ def conclude(db: Connection, ids: Sequence[int], rules: Rules, now: datetime) ->
     moved = Moved(callbacks=callbacks.of_commands(db, set(ids) - {row["id"] for row in ripe}))
     for row in ripe:
         one = _ended(row)
+        about = concerned(db, row, one.order)
         meaning = _refined(db, one, rules)
         if not commands.conclude(db, row, meaning.result, meaning.text, now):
             continue
         if row["partner"] is not None:
             moved.callbacks.extend(callbacks.owe(db, [_owed(row, meaning)], now))
-        _follow_up(db, one, meaning, moved, rules, now)
+        _follow_up(db, one, about, meaning, moved, rules, now)
     return moved
 
 
@@ -90,19 +92,28 @@ def _judge_at_once(
     """None: another process was quicker."""
     ended = {"subprotocol": subprotocol, **commands.ended(answer, now)}
     one = _Ended(row=_with(row, ended), order=_order(row) if row["order"] is not None else None, answer=answer)
+    about = concerned(db, row, one.order)
     meaning, moved = _refined(db, one, rules), Moved()
     if not commands.conclude(db, row, meaning.result, meaning.text, now, ended):
         return None
     if row["partner"] is not None:
         attempt = rules.settings.callback_attempt_timeout
         moved.held.append(callbacks.owe_held(db, _owed(row, meaning), now, attempt))
-    _follow_up(db, one, meaning, moved, rules, now)
+    _follow_up(db, one, about, meaning, moved, rules, now)
     return moved
 
 
-def _follow_up(db: Connection, one: _Ended, meaning: Meaning, moved: Moved, rules: Rules, now: datetime) -> None:
+def _follow_up(
+    db: Connection,
+    one: _Ended,
+    about: Concerned | None,
+    meaning: Meaning,
+    moved: Moved,
+    rules: Rules,
+    now: datetime,
+) -> None:
     """What a result means for the reservation and the Session that the command is about, and for its station."""
-    follows = reservations.settle(db, one.row, one.order, meaning, rules, now)
+    follows = reservations.settle(db, one.row, one.order, about, meaning, rules, now)
     moved.callbacks.extend(callbacks.owe(db, follows.owed, now))
     moved.dispatch.extend(follows.dispatch + _follow(db, one, meaning, rules, now))
     moved.dispatch.extend(learned(db, one.row, rules, now))

@@ -11,6 +11,7 @@ from gateway.domain.offers import Way, offered
 from gateway.holding import held_up_at
 from gateway.house import Rules
 from gateway.store import evses
+from gateway.store.abreast import alone
 from gateway.store.prepared import Row
 from gateway.store.topology import stations_of
 from ocpi.locations import Status
@@ -23,8 +24,16 @@ _TRIES = 3
 def follow(db: Connection, station: str, now: datetime) -> None:
     """Something happened at a station: its EVSEs are shown as they are now, and whoever sees them is to be told."""
     for _ in range(_TRIES):
-        if _show(db, _with_unplaced(db, station, evses.facts_at(db, station), now), now):
+        if _show(db, _with_unplaced(db, station, _facts(db, station), now), now):
             return
+
+
+def _facts(db: Connection, station: str) -> Sequence[Row]:
+    facts = evses.facts_at(db, station)
+    if not any(row["shared"] for row in facts):
+        return facts
+    alone(db)  # something may be happening at the other station of an EVSE, too
+    return evses.facts_at(db, station)
 
 
 def follow_all(db: Connection, location_pk: int, now: datetime) -> None:
@@ -37,7 +46,11 @@ def follow_all(db: Connection, location_pk: int, now: datetime) -> None:
 
 def learned(db: Connection, station: str, now: datetime) -> None:
     """A station told what it is able to: what its EVSEs are told to offer follows."""
-    _offer(db, evses.ways_at(db, station), now)
+    ways = evses.ways_at(db, station)
+    if any(row["station"] != station for row in ways):
+        alone(db)
+        ways = evses.ways_at(db, station)
+    _offer(db, ways, now)
 
 
 def fade(db: Connection, _: Rules, now: datetime) -> None:

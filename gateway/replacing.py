@@ -1,13 +1,16 @@
 """Replacing, the story: a party asks again under a reservation_id that it uses already, at that station or another."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from gateway.store import commands, errands, reservations
+from gateway.store.abreast import alone
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number
 from ocpi.commands import CommandType
+from ocpp_bridge.orders import Order, ReserveNow
 
 
 def can_be_replaced(db: Connection, held: Row, station: str, now: datetime) -> bool:
@@ -47,3 +50,24 @@ def newest(db: Connection, held: Row) -> Row:
 def is_decided_elsewhere(db: Connection, held: Row) -> bool:
     """It was given up for another, whose station has answered already."""
     return held["superseded"] and not commands.open_for_reservation(db, newest(db, held)["id"], CommandType.RESERVE_NOW)
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """The reservation that a command is about."""
+
+    held: Row
+    #: It was given up for another, or is the other.
+    moved: bool
+
+
+def concerned(db: Connection, row: Row, order: Order | None) -> Concerned | None:
+    """Before anything is written of how the command ended: where two stations answer about one, it is done alone."""
+    if row["reservation"] is None:
+        return None
+    held = reservations.by_id(db, row["reservation"])
+    if not (held["superseded"] or (isinstance(order, ReserveNow) and reservations.has_moved(db, held))):
+        return Concerned(held, moved=False)
+    alone(db)
+    reservations.lock(db, held)
+    return Concerned(reservations.by_id(db, row["reservation"]), moved=True)

@@ -1,6 +1,6 @@
 """Reservations, the story: what an order's end makes of them, and how those of unknown fate are cleaned up (P5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,8 @@ from gateway.domain.lifecycle import LIVE, CommandState, ReservationState
 from gateway.each import each
 from gateway.house import Rules
 from gateway.ordered import as_ordered, other_than
+from gateway.replacing import Concerned
 from gateway.store import callbacks, commands, reservations, stations
-from gateway.store.abreast import alone
 from gateway.store.errands import cpo_cancels
 from gateway.store.prepared import Row
 from ocpi.commands import CommandResultType, CommandType
@@ -30,19 +30,23 @@ class Follows:
     owed: list[callbacks.Owed] = field(default_factory=list)
 
 
-def settle(db: Connection, row: Row, order: Order | None, meaning: Meaning, rules: Rules, now: datetime) -> Follows:
+def settle(
+    db: Connection,
+    row: Row,
+    order: Order | None,
+    about: Concerned | None,
+    meaning: Meaning,
+    rules: Rules,
+    now: datetime,
+) -> Follows:
     """A command has ended: what its reservation is now. ``row`` is the command as it was before it was concluded."""
-    if row["reservation"] is None:
+    if about is None:
         return Follows()
-    held = reservations.by_id(db, row["reservation"])
-    if held["superseded"]:  # another station may be answering for the one that it was given up for
-        _with_nobody_beside(db, held)
-        held = reservations.by_id(db, row["reservation"])
     match order:
         case ReserveNow():
-            return _reserved(db, row, held, order, meaning, rules, now)
+            return _reserved(db, row, about, order, meaning, rules, now)
         case CancelReservation():
-            return _cancelled(db, row, held, meaning, rules, now)
+            return _cancelled(db, row, about.held, meaning, rules, now)
     return Follows()
 
 
@@ -158,12 +162,13 @@ def was_used(db: Connection, reservation_id: int | None) -> bool:
 def _reserved(
     db: Connection,
     row: Row,
-    held: Row,
+    about: Concerned,
     order: ReserveNow,
     meaning: Meaning,
     rules: Rules,
     now: datetime,
 ) -> Follows:
+    held = about.held
     if held["state"] not in LIVE:
         return _too_late(db, row, held, meaning, rules, now)
     of_the_house = row["partner"] is None
@@ -175,7 +180,7 @@ def _reserved(
         evses.follow(db, held["station"], now)
         if replacing.is_decided_elsewhere(db, held):
             return Follows(owed=_told_not_kept(db, row, held, rules, now))
-        given_up = _given_up(db, held)
+        given_up = reservations.given_up(db, held) if about.moved else []
         sessions.reserved(db, held, given_up, row, order, rules, now)
         if given_up:
             reservations.forget_given_up(db, held, now)
@@ -236,27 +241,12 @@ def _never_sent(row: Row) -> bool:
     return bool(row["state"] != CommandState.SENT or row["ending"] == Ending.NOT_SENT)
 
 
-def _given_up(db: Connection, held: Row) -> Sequence[Row]:
-    """What was given up for it elsewhere, whose stations may be answering, too."""
-    found = reservations.given_up(db, held)
-    if not found:
-        return []
-    _with_nobody_beside(db, held)
-    return reservations.given_up(db, held)
-
-
-def _with_nobody_beside(db: Connection, held: Row) -> None:
-    """Here or in another process: what was read before may have changed."""
-    alone(db)
-    reservations.lock(db, held)
-
-
 def _told_given_up(db: Connection, held: Row, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """What was given up for this one at another station is cancelled there, and the party has neither of them.
 
     Where it is the CPO that cancels, that will be told with its reason.
     """
-    given_up = [one for one in _given_up(db, held) if not cpo_cancels(db, one["id"])]
+    given_up = [one for one in reservations.given_up(db, held) if not cpo_cancels(db, one["id"])]
     return [owed for one in given_up for owed in _told_cancelled(db, one, rules, now)]
 
 

@@ -90,6 +90,7 @@ class Listener:
             host,
             port,
             process_request=self._knock,
+            process_response=self._said,
             select_subprotocol=self._choose,
             compression=None,  # decided per station, in _knock
             create_connection=Wire,
@@ -140,6 +141,8 @@ class Listener:
         except Full as full:
             return _come_again(wire, full.again)
         _leave_at_the_latest_with(asyncio.current_task(), leave)
+        if isinstance(wire, Wire):
+            wire.settled = leave
         try:
             registered = await self._admitted(identity, request.headers)
         except Refused as refusal:
@@ -148,8 +151,13 @@ class Listener:
         except Exception:
             log.exception("A station could not be admitted", station=identity)
             return _come_again(wire)
-        self._prepare(wire, registered, request.headers, leave)
+        self._prepare(wire, registered, request.headers)
         return None
+
+    def _said(self, wire: ServerConnection, _: Request, response: Response) -> None:
+        """Whoever is turned away, by us or by the library, may be slow to go."""
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS and isinstance(wire, Wire):
+            wire.settled()
 
     async def _admitted(self, identity: str, headers: Headers) -> str:
         username, password = credentials_in(headers)
@@ -158,9 +166,9 @@ class Listener:
             raise Refused(HTTPStatus.UNAUTHORIZED)
         return await self._admit(identity, username, password)
 
-    def _prepare(self, wire: ServerConnection, identity: str, headers: Headers, leave: Callable[[], None]) -> None:
+    def _prepare(self, wire: ServerConnection, identity: str, headers: Headers) -> None:
         if isinstance(wire, Wire):
-            wire.identity, wire.settled = identity, leave
+            wire.identity = identity
         dialect = self._dialects.get(self._first_spoken(_offered(headers)) or "")
         # Whoever has an id for unreadable messages is 2.x, where compression is wanted; in 1.6 it upsets stations.
         if dialect is not None and dialect.unreadable_id is not None:
@@ -182,6 +190,7 @@ class Listener:
         if dialect is None:
             # OCPP-J: without a common version the handshake is completed without the header, then closed.
             log.info("A station speaks no version of ours", station=wire.identity)
+            wire.settled()
             await wire.close(CloseCode.PROTOCOL_ERROR, "no common subprotocol")
             return
         await self._attend(wire.identity, dialect, wire)

@@ -114,8 +114,10 @@ class Node:
                 await self._serve(station, held, admission)
         except Exception:
             log.exception("A station could not be served", station=station)
+            wire.settled()
             await wire.close(CloseCode.INTERNAL_ERROR)
         finally:
+            wire.settled()
             await self._leave(station, held)
 
     async def _take_over(self, station: str, held: Held, older: Held) -> None:

@@ -47,7 +47,11 @@ class Abreast:
         self._walkers = list(self._in_order(works))
 
     def run(self) -> list[Any]:
-        """What each of them came to. Raises what the first one raises that does; the others stop where they are."""
+        """What each of them came to. Raises what the first one raises that does; the others stop where they are.
+
+        After a statement that failed the connection is good for a rollback only: psycopg takes for prepared what the
+        server has not come to.
+        """
         kept = self._info[CURSOR]
         self._info[CURSOR] = self
         try:

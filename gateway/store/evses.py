@@ -55,7 +55,12 @@ _FACTS = select(
     _CHARGING.label("charging"),
     (_IS_BOUND & ~_REACHABLE).label("offline"),
 )
-_FACTS_AT = Prepared(_FACTS.add_columns(_UNPLACED.label("unplaced")).where(evse.c.id.in_(_HERE)).order_by(evse.c.id))
+_SHARED = exists().where(_BINDING_OF, _BOUND.c.station != bindparam("station_")).correlate(evse)
+_FACTS_AT = Prepared(
+    _FACTS.add_columns(_UNPLACED.label("unplaced"), _SHARED.label("shared"))
+    .where(evse.c.id.in_(_HERE))
+    .order_by(evse.c.id)
+)
 _FACTS_OF = Prepared(_FACTS.where(evse.c.location == bindparam("location_")).order_by(evse.c.id))
 _SHOW = Prepared(
     update(evse)

@@ -39,9 +39,9 @@ _NEWEST = Prepared(
     .order_by(reservation.c.id.desc())
     .limit(1)
 )
-_GIVEN_UP = Prepared(
-    _OF_KEY.where(reservation.c.superseded, reservation.c.command.is_not(None), reservation.c.id < bindparam("id_"))
-)
+_OLDER = _OF_KEY.where(reservation.c.superseded, reservation.c.id < bindparam("id_"))
+_GIVEN_UP = Prepared(_OLDER.where(reservation.c.command.is_not(None)))
+_HAS_MOVED = Prepared(_OLDER.where(or_(reservation.c.command.is_not(None), IS_LIVE)).limit(1))
 _BY_ID = Prepared(select(reservation).where(reservation.c.id == bindparam("id_")))
 _ADD = Prepared(insert(reservation).returning(reservation.c.id))
 
@@ -111,12 +111,20 @@ def to_clean(db: Connection, now: datetime, station: str | None = None, most: in
 
 def given_up(db: Connection, held: Row) -> Sequence[Row]:
     """What the party held before ``held`` and gave up for it, as far as it believes that it has it still."""
-    key = {name: held[name] for name in ("partner", "party_key", "reservation_key")}
-    return _GIVEN_UP.all(db, key | {"id_": held["id"]})
+    return _GIVEN_UP.all(db, _key_of(held))
+
+
+def _key_of(held: Row) -> dict[str, Any]:
+    return {name: held[name] for name in ("partner", "party_key", "reservation_key")} | {"id_": held["id"]}
+
+
+def has_moved(db: Connection, held: Row) -> bool:
+    """Its party has given up another for it, which may not be over yet."""
+    return _HAS_MOVED.first(db, _key_of(held)) is not None
 
 
 def lock(db: Connection, held: Row) -> None:
-    """Until the commit no other process judges what becomes of the party's reservations of that id."""
+    """Until the commit no other process judges what becomes of the party's reservations of that id that moved."""
     if db.dialect.name == "postgresql":  # SQLite has one writer at a time
         key = f"reservation {held['partner']} {held['party_key']} {held['reservation_key']}"
         db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))

@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import structlog
@@ -151,7 +152,11 @@ class Store:
     def _look(self, works: Sequence[_Work], *, again: bool = True) -> Sequence[Any]:
         with self._reading.connect() as db:
             db.begin()
-            outcomes = _seen(db, works)
+            try:
+                outcomes = _seen(db, works)
+            except DBAPIError:
+                db.invalidate()
+                return [outcome for work in works for outcome in self._look([work])]
         # A server that was started again has closed the connection, which shows when it is used.
         if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):
             self._engine.dispose()  # it has closed the others, too
@@ -169,14 +174,10 @@ def _done(db: Connection, works: Sequence[tuple[_Work, frozenset[str] | None]]) 
 
 
 def _seen(db: Connection, works: Sequence[_Work]) -> Sequence[Any]:
-    """One that fails is the only one to be told; what only reads is in nobody's way."""
-    if len(works) > 1 and db.dialect.name != "sqlite":
-        try:
-            return Abreast(db, [(work, ()) for work in works]).run()
-        except Exception as problem:
-            if db.invalidated:
-                return [problem] * len(works)
-    return [_outcome(work, db) for work in works]
+    """What only reads is in nobody's way. Raises DBAPIError when a statement of one has failed them all."""
+    if len(works) == 1 or db.dialect.name == "sqlite":
+        return [_outcome(work, db) for work in works]
+    return Abreast(db, [(partial(_outcome, work), ()) for work in works]).run()
 
 
 def _outcome(work: _Work, db: Connection) -> Any:

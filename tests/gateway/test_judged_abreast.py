@@ -6,15 +6,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select, update
 
 from gateway import conclusions, reserving
 from gateway.domain.parties import Partner
-from gateway.store import commands
+from gateway.store import commands, topology
 from gateway.store.abreast import Abreast
+from gateway.store.commands import Sendable
 from gateway.store.prepared import Prepared
-from gateway.store.rows import cpo
-from ocpp_bridge.answers import Answer
+from gateway.store.rows import command, cpo, evse, reservation
+from ocpi.types import fold
+from ocpp_bridge.answers import Answer, Ending
 from tests.support.gateway import Spot
 from tests.support.indoors import ACCEPTED, REJECTED, Indoors
 
@@ -23,6 +25,8 @@ Work = Callable[[Connection], Any]
 MOST = 24
 
 _NOTHING = Prepared(select(cpo.c.id).limit(1))
+
+MUTE = Answer(ending=Ending.NO_ANSWER)
 
 #: How the two answers are judged: each in its own transaction, in either order, or both in one.
 Way = Callable[[Indoors, Work, Work], None]
@@ -52,25 +56,27 @@ def _later(statements: int, work: Work) -> Work:
     return begun
 
 
-def _moved(house: Indoors, left: Answer, came: Answer, by_cpo: bool, way: Way) -> Sequence[Any]:
+def _moved(house: Indoors, left: Answer, came: Answer, before: str, way: Way) -> Sequence[Any]:
     """A reservation moves from a station to another, and both answer; what it has come to.
 
-    ``by_cpo``: the CPO has cancelled it at the first one just before.
+    ``before``: whether the first one had answered before, and whether the CPO has cancelled it there since.
     """
     partner, here, there = house.partner(), house.station(), house.station("ocpp2.0.1")
     location = house.location(Spot(here, uid="E1", evse=None, connector=1), Spot(there, uid="E2", evse=1, connector=1))
     house.reserve(partner, location, evse_uid="E1")
-    house.next(here)
-    if by_cpo:
+    claimed = house.claim(here) if before == "unanswered" else None
+    if claimed is None:
+        house.next(here)
+    if before == "cancelled":
         errand = house.run(reserving.cancel, house.reservation()["number"], "roadworks", house.rules, house.now)
         house.run(commands.dispatch, [errand], house.now)
     house.reserve(partner, location, evse_uid="E2")
-    way(house, _judged(house, here, left), _judged(house, there, came))
+    way(house, _judged(house, here, left, claimed), _judged(house, there, came))
     return _outcome(house, partner, here, there)
 
 
-def _judged(house: Indoors, station: str, answer: Answer) -> Work:
-    claimed = house.claim(station)
+def _judged(house: Indoors, station: str, answer: Answer, claimed: Sendable | None = None) -> Work:
+    claimed = claimed or house.claim(station)
     assert claimed is not None
     told = claimed.id, station, house.online[station], answer, house.rules, house.now
     return lambda db: conclusions.judge(db, *told)
@@ -87,14 +93,14 @@ def _outcome(house: Indoors, partner: Partner, *stations: str) -> Sequence[Any]:
     )
 
 
-@pytest.mark.parametrize("by_cpo", [False, True])
-@pytest.mark.parametrize("came", [ACCEPTED, REJECTED])
+@pytest.mark.parametrize("before", ["unanswered", "answered", "cancelled"])
+@pytest.mark.parametrize("came", [ACCEPTED, REJECTED, MUTE])
 @pytest.mark.parametrize("left", [ACCEPTED, REJECTED])
 def test_a_move_ends_as_if_one_answer_had_been_first(
-    postgres_url: str, left: Answer, came: Answer, by_cpo: bool
+    postgres_url: str, left: Answer, came: Answer, before: str
 ) -> None:
     house = Indoors(postgres_url)
-    ends = partial(_moved, house, left, came, by_cpo)
+    ends = partial(_moved, house, left, came, before)
     in_turn = [ends(_in_turn), ends(_the_other_first)]
     for later in range(-MOST, MOST + 1):
         assert ends(partial(_abreast, later=later)) in in_turn, later
@@ -116,13 +122,49 @@ def _in_two_processes_the_other_first(house: Indoors, first: Work, second: Work)
 
 
 @pytest.mark.parametrize("way", [_in_two_processes, _in_two_processes_the_other_first])
-@pytest.mark.parametrize("by_cpo", [False, True])
-@pytest.mark.parametrize("came", [ACCEPTED, REJECTED])
+@pytest.mark.parametrize("before", ["unanswered", "answered", "cancelled"])
+@pytest.mark.parametrize("came", [ACCEPTED, REJECTED, MUTE])
 @pytest.mark.parametrize("left", [ACCEPTED, REJECTED])
 def test_so_it_does_when_two_processes_judge(
-    postgres_url: str, left: Answer, came: Answer, by_cpo: bool, way: Way
+    postgres_url: str, left: Answer, came: Answer, before: str, way: Way
 ) -> None:
     house = Indoors(postgres_url)
-    ends = partial(_moved, house, left, came, by_cpo)
+    ends = partial(_moved, house, left, came, before)
     assert ends(way) in [ends(_in_turn), ends(_the_other_first)]
+    house.close()
+
+
+def _at_one_evse(house: Indoors, way: Way) -> Sequence[Any]:
+    """An EVSE with a connector at each of two stations: a reservation ends at one of them, and begins at the other."""
+    partner, here, there = house.partner(), house.station("ocpp2.0.1"), house.station("ocpp2.0.1")
+    location = house.location(Spot(here, uid="E1", evse=1, connector=1), Spot(here, uid="E0", evse=2, connector=1))
+    unplaced = house.reserve_body(partner, location, id="UNPLACED")
+    house.ask(partner, "RESERVE_NOW", {name: value for name, value in unplaced.items() if name != "evse_uid"})
+    house.next(here)
+    nowhere = {"evse": None, "station_evse": None, "station_connector": None}
+    house.run(_change, reservation, "UNPLACED", partner, **nowhere)
+    house.reserve(partner, location, id="ENDS")
+    house.next(here)
+    house.cancel(partner, id="ENDS")
+    ends = _judged(house, here, ACCEPTED)
+    house.reserve(partner, location, id="BEGINS")
+    held = house.run(_change, reservation, "BEGINS", partner, station=there)
+    with house.db() as db:
+        (e1,) = db.execute(select(evse.c.id).where(evse.c.id == held["evse"])).one()
+        topology.bind(db, e1, "2", there, (1, 1))
+        db.execute(update(command).where(command.c.reservation == held["id"]).values(station=there))
+    way(house, ends, _judged(house, there, ACCEPTED))
+    return _outcome(house, partner, here, there)
+
+
+def _change(db: Connection, table: Table, key: str, partner: Partner, **values: Any) -> Any:
+    here = table.c.reservation_key == fold(key), table.c.partner == partner.id
+    return db.execute(update(table).where(*here).values(**values).returning(table)).mappings().one()
+
+
+def test_what_two_stations_do_to_one_evse_is_shown_as_if_one_had_been_first(postgres_url: str) -> None:
+    house = Indoors(postgres_url)
+    in_turn = [_at_one_evse(house, _in_turn), _at_one_evse(house, _the_other_first)]
+    for later in range(-MOST, MOST + 1):
+        assert _at_one_evse(house, partial(_abreast, later=later)) in in_turn, later
     house.close()

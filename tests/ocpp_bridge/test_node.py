@@ -240,6 +240,23 @@ async def test_a_house_that_cannot_take_the_station_closes_the_socket(house: Hou
         assert await holder(redis) is None
 
 
+async def test_one_that_the_house_cannot_take_and_that_does_not_go_keeps_nobody_out(house: House, redis: Redis) -> None:
+    connected = house.connected
+    house.know("CS-2")
+
+    async def stumble(identity: str, subprotocol: str) -> Any:
+        if identity == "CS-1":
+            raise OSError("the database is away")
+        return await connected(identity, subprotocol)
+
+    house.connected = stumble  # type: ignore[method-assign]
+    async with node(house, redis) as one, station(one.node.port) as cs:
+        cs.socket.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's own
+        async with one.station("CS-2"):
+            pass
+        cs.socket.transport.resume_reading()  # type: ignore[attr-defined]  # asyncio's own
+
+
 async def test_stopping_lets_running_calls_end_and_starts_no_other(house: House, redis: Redis) -> None:
     async with node(house, redis) as one, one.station() as cs:
         running_one, next_one = house.order("CS-1"), house.order("CS-1")

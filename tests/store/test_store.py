@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import Connection, bindparam, event, insert, literal_column, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.lane import Closed
@@ -181,6 +181,42 @@ async def test_a_readers_bad_statement_is_its_own_affair(store: Store) -> None:
     assert told[0] is True
     assert isinstance(told[1], Exception)
     assert told[2] == []
+
+
+NAMED = Prepared(select(cpo.c.name).where(cpo.c.key == bindparam("key_")))
+BROKEN = Prepared(select(cpo.c.name).where(cpo.c.key == bindparam("key_"), literal_column("1 / (id - id)") == 1))
+
+
+@pytest.mark.parametrize("before", range(8))
+async def test_a_swift_read_that_fails_is_its_own_affair_however_often_others_were_read(
+    store: Store, before: int
+) -> None:
+    """psycopg prepares what comes for the fifth time, which a statement that failed before it keeps it from."""
+    await store.write(add, "k")
+    for _ in range(before):
+        assert await store.glance(NAMED.scalar, {"key_": "k"}) == "k"
+
+    async def at_once(*works: Any) -> list[Any]:
+        gate = threading.Event()
+        waiting = asyncio.create_task(store.read(lambda db: gate.wait(30)))
+        await asyncio.sleep(0.05)
+        reads = [asyncio.create_task(store.read(*work)) for work in works]
+        await asyncio.sleep(0)
+        gate.set()
+        await waiting
+        return await asyncio.gather(*reads, return_exceptions=True)
+
+    def refuse(db: Connection) -> None:
+        raise LookupError(NAMED.scalar(db, {"key_": "k"}))
+
+    names = [(NAMED.scalar, {"key_": "k"})] * 7
+    _, refused, *found = await at_once((BROKEN.scalar, {"key_": "k"}), (refuse,), *names)
+    assert (type(refused), found) == (LookupError, ["k"] * 7)
+    broken, refused, *found = await at_once((lambda db: db.execute(text("SELECT 1 FROM nowhere")),), (refuse,), *names)
+    assert (type(refused), found) == (LookupError, ["k"] * 7)
+    assert isinstance(broken, Exception)
+    for _ in range(8):  # whichever connection it gets
+        assert await store.glance(NAMED.scalar, {"key_": "k"}) == "k"
 
 
 async def test_an_asker_that_gave_up_disturbs_nobody(store: Store) -> None:
