@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from gateway.domain.evse_status import shown_status
 from gateway.domain.offers import Way, offered
-from gateway.holding import held_up_at
+from gateway.holding import held_up_until_ended
 from gateway.house import Rules
 from gateway.store import evses
 from gateway.store.abreast import alone
@@ -24,7 +24,7 @@ _TRIES = 3
 def follow(db: Connection, station: str, now: datetime) -> None:
     """Something happened at a station: its EVSEs are shown as they are now, and whoever sees them is to be told."""
     for _ in range(_TRIES):
-        if _show(db, _with_unplaced(db, station, _facts(db, station), now), now):
+        if _show(db, _with_unplaced(db, station, _facts(db, station)), now):
             return
 
 
@@ -76,11 +76,11 @@ def _show(db: Connection, facts: Sequence[tuple[Row, bool]], now: datetime) -> b
     return current
 
 
-def _with_unplaced(db: Connection, station: str, rows: Sequence[Row], now: datetime) -> list[tuple[Row, bool]]:
+def _with_unplaced(db: Connection, station: str, rows: Sequence[Row]) -> list[tuple[Row, bool]]:
     """Whether each EVSE is reserved: by name, or needed for reservations that name none."""
     if not any(row["unplaced"] for row in rows):
         return [(row, bool(row["reserved"])) for row in rows]
-    needed, numbers = held_up_at(db, station, now), evses.numbers_at(db, station)
+    needed, numbers = held_up_until_ended(db, station), evses.numbers_at(db, station)
     return [(row, bool(row["reserved"] or numbers[row["id"]] & needed)) for row in rows]
 
 

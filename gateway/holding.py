@@ -35,7 +35,13 @@ def may_use(
 
 def held_up_at(db: Connection, station: str, now: datetime) -> set[int]:
     """The EVSEs of the station that reservations of no certain EVSE need now."""
-    return held_up(_kept(db, station, now), _spots(db, station), now)
+    return held_up(_kept(db, station, now), _spots(db, station))
+
+
+def held_up_until_ended(db: Connection, station: str) -> set[int]:
+    """Likewise while they are ACTIVE, as one that names its EVSE is shown, whatever the clock says."""
+    active = [_as_kept(one) for one in reservations.active_at(db, station, 0) if not one["superseded"]]
+    return held_up(active, _spots(db, station))
 
 
 def types_at(db: Connection, station: str, evse: int | None, connector: int | None) -> frozenset[str]:

@@ -67,13 +67,12 @@ def check(
     return next((status for status in _BEST_FIRST if status in said), CheckStatus.NOT_RESERVED)
 
 
-def held_up(kept: Collection[Kept], spots: Collection[Spot], now: datetime) -> set[int]:
-    """The EVSEs that reservations of no certain EVSE need now: without one of these, they no longer all fit.
+def held_up(kept: Collection[Kept], spots: Collection[Spot]) -> set[int]:
+    """The EVSEs that reservations of no certain EVSE need: without one of these, they no longer all fit.
 
     When another EVSE comes free they are none (GlobalReservationRequirementDropped): the reservation lives on.
     """
-    living = [one for one in kept if one.expiry > now]
-    anywhere, free = _global(living), _free(living, spots)
+    anywhere, free = _global(kept), _free(kept, spots)
     return {spot.number for spot in free if _needs(anywhere, free, spot)}
 
 

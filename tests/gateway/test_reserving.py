@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import errands, holding, reservations, reserving, stations
+from gateway import errands, evses, holding, reservations, reserving, stations
 from gateway.domain.ledger import CheckStatus
 from gateway.house import utc_now
 from gateway.reserving import Impossible, Wanted
@@ -292,6 +292,20 @@ def test_an_evse_that_is_out_of_order_makes_a_global_reservation_need_the_other(
     assert says(indoors, station, connector_type="sType2") == "ReservedForOtherToken"
     tell(indoors, station, "Available", evse=2)
     assert indoors.run(holding.held_up_at, station, indoors.now) == set()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_evse_is_shown_as_reserved_until_the_reservation_has_ended(indoors: Indoors, named: bool) -> None:
+    station = indoors.station("ocpp2.0.1")
+    location = indoors.location(Spot(station, evse=1, uid="E1"))
+    makes(indoors, wants(indoors, location, **({"evse_uid": "E1"} if named else {})))
+    indoors.next(station)
+    indoors.now = indoors.reservation()["expiry_date"] + timedelta(seconds=1)
+    indoors.run(evses.follow, station, indoors.now)  # something happened there
+    assert indoors.rows("evse")[-1]["status"] == "RESERVED"
+    indoors.pass_(seconds=60)
+    indoors.run(reservations.expire, indoors.rules, indoors.now)
+    assert indoors.rows("evse")[-1]["status"] == "AVAILABLE"
 
 
 #: A command of the party whose reservation, or charge, it is.
