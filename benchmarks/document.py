@@ -67,13 +67,16 @@ def _missed(one: dict[str, Any]) -> str:
 
 def _where(one: dict[str, Any]) -> str:
     machine, versions = one["machine"], one["machine"]["versions"]
-    database = "PostgreSQL" if one["database"] == "postgresql" else "SQLite"
     return (
-        f"Medians of {one['rounds']} rounds, {machine['date']}, {database} {versions[one['database']]}; "
+        f"Medians of {one['rounds']} rounds, {machine['date']}, {_database(one)} {versions[one['database']]}; "
         f"{one['cpu_count']} cores ({machine['cpu']}), {machine['memory_gb']} GB, {machine['system']}, "
         f"{machine['fsync_ms']} ms an fsync, load average before {machine['load_average_before']}; "
         f"Python {one['python']}, Valkey {versions['valkey']}."
     )
+
+
+def _database(one: dict[str, Any]) -> str:
+    return "PostgreSQL" if one["database"] == "postgresql" else "SQLite"
 
 
 def _targets(figures: Kept, _name: str, _directory: Path) -> str:
@@ -95,7 +98,7 @@ def _profiles(figures: Kept, _name: str, _directory: Path) -> str:
     shown = [one for name, one in figures.items() if name.startswith(PROFILE)]
     if not shown:
         return "None kept yet: `ocpi-gateway bench profile --process worker-1 --save docs/performance` makes one.\n"
-    return "\n".join(f"{one['table']['title']}.\n\n{table.markdown(one)}\n" for one in shown)
+    return "\n".join(f"On {_database(one)}, {one['table']['title']}.\n\n{table.markdown(one)}\n" for one in shown)
 
 
 def main() -> int:

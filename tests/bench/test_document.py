@@ -74,9 +74,14 @@ def test_another_figure_is_another_page(tmp_path: Path) -> None:
 
 def test_profiles_are_shown_as_they_are_kept(tmp_path: Path) -> None:
     profile = report(
-        Table("api", ("api",), (Row("f", ("f",), "% of samples"),)), {"f": [12.3]}, Counter(), {"quick": False}
+        Table("api", ("api",), (Row("f", ("f",), "% of samples"),)),
+        {"f": [12.3]},
+        Counter(),
+        {"quick": False, "database": "postgresql"},
     )
-    assert "| f, % of samples | 12.3 |" in document.written(PAGE, {"profile-api": profile}, tmp_path)
+    page = document.written(PAGE, {"profile-api": profile}, tmp_path)
+    assert "| f, % of samples | 12.3 |" in page
+    assert "\nOn PostgreSQL, api.\n" in page
 
 
 def test_quick_runs_and_few_rounds_are_not_for_the_page() -> None:
