@@ -89,7 +89,7 @@ class Abreast:
         waiting, going = self._walkers, list[_Walker]()
         while waiting or going:
             starting = [one for one in waiting if all(before.dead for before in one.after)]
-            waiting = [one for one in waiting if one not in starting]
+            waiting = [one for one in waiting if any(not before.dead for before in one.after)]
             for one in starting:
                 self._go_on(one, self._db)
             going = [one for one in going + starting if not one.dead]
