@@ -33,6 +33,7 @@ def _facts(db: Connection, station: str) -> Sequence[Row]:
     if not any(row["shared"] for row in facts):
         return facts
     alone(db)  # something may be happening at the other station of an EVSE, too
+    evses.lock(db, facts)
     return evses.facts_at(db, station)
 
 

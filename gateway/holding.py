@@ -40,7 +40,7 @@ def held_up_at(db: Connection, station: str, now: datetime) -> set[int]:
 
 def held_up_until_ended(db: Connection, station: str) -> set[int]:
     """Likewise while they are ACTIVE, as one that names its EVSE is shown, whatever the clock says."""
-    active = [_as_kept(one) for one in reservations.active_at(db, station, 0) if not one["superseded"]]
+    active = [_as_kept(one) for one in reservations.active_at(db, station, 0)]
     return held_up(active, _spots(db, station))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway import authorization, reservations, sessions
+from gateway import authorization, replacing, reservations, sessions
 from gateway.domain.addressing import same_spot
 from gateway.domain.lifecycle import LIVE, ReservationState
 from gateway.store import commands, stations, tokens, topology, transactions
@@ -26,6 +26,27 @@ def claim(
 
     ``of``: a charge whose eMSP is known already, and which uses up what is its own and nobody else's (P4).
     """
+    held, waiting = _claimed(db, station, event, now, of)
+    used = _used(held, waiting)
+    if used is not None and replacing.is_moved(db, row := ledger.by_id(db, used)):
+        replacing.with_nobody_beside(db, row)  # the other station may be answering
+        held, waiting = _claimed(db, station, event, now, of)
+        used = _used(held, waiting)
+    if used is not None:
+        reservations.used(db, used, now)
+    return held, waiting
+
+
+def _used(held: Row | None, waiting: Row | None) -> int | None:
+    """The reservation's key."""
+    found: int | None = held["id"] if held is not None else waiting["reservation"] if waiting is not None else None
+    return found
+
+
+def _claimed(
+    db: Connection, station: str, event: TransactionChanged, now: datetime, of: Row | None
+) -> tuple[Row | None, Row | None]:
+    """The reservation that this transaction uses up, and the Session that waited for it, or for its start."""
     held, waiting = _reservation(db, station, event, now), _awaited(db, station, event, now)
     if held is not None and waiting is not None and event.remote_start_id is not None and not _of_one(held, waiting):
         held = None  # two eMSPs name one card: it is whose start it answers
@@ -34,9 +55,6 @@ def claim(
         waiting = waiting if waiting is not None and authorization.owner(waiting) == authorization.owner(of) else None
     if held is not None:
         waiting = transactions.of_reservation(db, held["id"]) or waiting
-    used = held["id"] if held is not None else waiting["reservation"] if waiting is not None else None
-    if used is not None:
-        reservations.used(db, used, now)
     return held, waiting
 
 

@@ -68,6 +68,16 @@ def concerned(db: Connection, row: Row, order: Order | None) -> Concerned | None
     held = reservations.by_id(db, row["reservation"])
     if not (held["superseded"] or (isinstance(order, ReserveNow) and reservations.has_moved(db, held))):
         return Concerned(held, moved=False)
+    return Concerned(with_nobody_beside(db, held), moved=True)
+
+
+def is_moved(db: Connection, held: Row) -> bool:
+    """It was given up for another, or another for it: two stations may tell of what is one to its party."""
+    return held["superseded"] or reservations.has_moved(db, held)
+
+
+def with_nobody_beside(db: Connection, held: Row) -> Row:
+    """The reservation as it is now; until the commit no other work or process changes what its party has."""
     alone(db)
     reservations.lock(db, held)
-    return Concerned(reservations.by_id(db, row["reservation"]), moved=True)
+    return reservations.by_id(db, held["id"])

@@ -116,6 +116,8 @@ _UPDATES = {
 
 def over(db: Connection, held: Row, wanted: ReservationState, rules: Rules, now: datetime) -> list[callbacks.Owed]:
     """The station has ended it; when it was removed, its owner is to be told."""
+    if replacing.is_moved(db, held):
+        held = replacing.with_nobody_beside(db, held)
     if commands.open_for_reservation(db, held["id"]):  # an extension that is on its way may still be accepted
         wanted = ReservationState.UNKNOWN
     if not _end(db, held["id"], wanted, rules, now) or wanted is not ReservationState.REMOVED:
@@ -175,8 +177,11 @@ def _reserved(
     if meaning.happened is Happened.YES:
         told = {"confirmed_at": now} | ({} if of_the_house else {"command": row["id"]})
         told |= other_than(held, {"cleanup_at": None} | as_ordered(db, held, order))
-        if reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told) is None:
+        active = reservations.become(db, held["id"], ReservationState.ACTIVE, now, **told)
+        if active is None:
             reservations.change(db, held["id"], now, **told)
+        elif active["superseded"] and not about.moved:  # its party moved it since it was looked at
+            held = replacing.with_nobody_beside(db, held)
         evses.follow(db, held["station"], now)
         if replacing.is_decided_elsewhere(db, held):
             return Follows(owed=_told_not_kept(db, row, held, rules, now))

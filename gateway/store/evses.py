@@ -11,6 +11,7 @@ from gateway.domain.lifecycle import ReservationState, SessionState
 from gateway.store.prepared import Prepared, Row
 from gateway.store.reservations import IS_LIVE
 from gateway.store.rows import binding, evse, location_news, reservation, session, station
+from gateway.store.statements import hold
 
 # Whoever is away is shown to be away after a while; until then it may only have lost its connection.
 _IS_THERE = and_(
@@ -86,6 +87,13 @@ _SPOTS = Prepared(
 def facts_at(db: Connection, station_id: str) -> Sequence[Row]:
     """What is known of the status of every EVSE that is bound to a station."""
     return _FACTS_AT.all(db, {"station_": station_id})
+
+
+def lock(db: Connection, facts: Sequence[Row]) -> None:
+    """Until the commit no other process follows what is ``shared`` of these."""
+    for row in facts:
+        if row["shared"]:
+            hold(db, f"evse {row['id']}")
 
 
 def numbers_at(db: Connection, station_id: str) -> dict[int, set[int]]:

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
-    func,
     insert,
     or_,
     select,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from gateway.domain.lifecycle import LIVE, RESERVATION, CommandState, ReservationState, before
 from gateway.store.prepared import Prepared, Row
 from gateway.store.rows import command, evse, location, partner, reservation
-from gateway.store.statements import following
+from gateway.store.statements import following, hold
 from ocpi.types import fold
 
 #: Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve.
@@ -125,9 +124,7 @@ def has_moved(db: Connection, held: Row) -> bool:
 
 def lock(db: Connection, held: Row) -> None:
     """Until the commit no other process judges what becomes of the party's reservations of that id that moved."""
-    if db.dialect.name == "postgresql":  # SQLite has one writer at a time
-        key = f"reservation {held['partner']} {held['party_key']} {held['reservation_key']}"
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    hold(db, f"reservation {held['partner']} {held['party_key']} {held['reservation_key']}")
 
 
 def forget_given_up(db: Connection, held: Row, now: datetime) -> None:

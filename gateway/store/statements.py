@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.prepared import Prepared
@@ -74,3 +74,9 @@ def following(key: ColumnElement[int], after: int | None) -> list[ColumnElement[
 def take_number(db: Connection, name: str) -> int:
     """The next number of a sequence: positive, and never given again."""
     return int(_count(db.dialect.name).scalar(db, {"name": name}))
+
+
+def hold(db: Connection, name: str) -> None:
+    """Until the commit no other process holds the same. SQLite has one writer at a time."""
+    if db.dialect.name == "postgresql":
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))

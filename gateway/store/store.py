@@ -154,7 +154,7 @@ class Store:
             db.begin()
             try:
                 outcomes = _seen(db, works)
-            except DBAPIError:
+            except Exception:  # of one, or of the connection: each by itself tells
                 db.invalidate()
                 return [outcome for work in works for outcome in self._look([work])]
         # A server that was started again has closed the connection, which shows when it is used.
@@ -174,7 +174,7 @@ def _done(db: Connection, works: Sequence[tuple[_Work, frozenset[str] | None]]) 
 
 
 def _seen(db: Connection, works: Sequence[_Work]) -> Sequence[Any]:
-    """What only reads is in nobody's way. Raises DBAPIError when a statement of one has failed them all."""
+    """What only reads is in nobody's way. Raises what has failed them all: a statement of one, or the connection."""
     if len(works) == 1 or db.dialect.name == "sqlite":
         return [_outcome(work, db) for work in works]
     return Abreast(db, [(partial(_outcome, work), ()) for work in works]).run()

@@ -1,4 +1,4 @@
-"""Two stations answer about one reservation in the same moment: it ends as if one of them had been first."""
+"""Two stations tell of one reservation in the same moment: it ends as if one of them had been first."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Table, select, update
 
-from gateway import conclusions, reserving
+from gateway import charging, conclusions, reservations, reserving
 from gateway.domain.parties import Partner
 from gateway.store import commands, topology
 from gateway.store.abreast import Abreast
@@ -17,6 +17,8 @@ from gateway.store.prepared import Prepared
 from gateway.store.rows import command, cpo, evse, reservation
 from ocpi.types import fold
 from ocpp_bridge.answers import Answer, Ending
+from ocpp_bridge.events import Phase, TransactionChanged
+from ocpp_bridge.orders import IdToken
 from tests.support.gateway import Spot
 from tests.support.indoors import ACCEPTED, REJECTED, Indoors
 
@@ -167,4 +169,100 @@ def test_what_two_stations_do_to_one_evse_is_shown_as_if_one_had_been_first(post
     in_turn = [_at_one_evse(house, _in_turn), _at_one_evse(house, _the_other_first)]
     for later in range(-MOST, MOST + 1):
         assert _at_one_evse(house, partial(_abreast, later=later)) in in_turn, later
+    house.close()
+
+
+def test_so_it_is_when_two_processes_do_it(postgres_url: str) -> None:
+    house = Indoors(postgres_url)
+    in_turn = [_at_one_evse(house, _in_turn), _at_one_evse(house, _the_other_first)]
+    assert _at_one_evse(house, _in_two_processes) in in_turn
+    assert _at_one_evse(house, _in_two_processes_the_other_first) in in_turn
+    house.close()
+
+
+def _two_of_2x(house: Indoors) -> tuple[Partner, str, str, str]:
+    """(an eMSP, a Location, its station with E1, its station with E2)."""
+    partner, here, there = house.partner(), house.station("ocpp2.0.1"), house.station("ocpp2.0.1")
+    location = house.location(Spot(here, uid="E1", evse=1, connector=1), Spot(there, uid="E2", evse=1, connector=1))
+    house.reserve(partner, location, evse_uid="E1")
+    return partner, location, here, there
+
+
+def _with_sessions(house: Indoors, partner: Partner, here: str, there: str) -> Sequence[Any]:
+    held = [row["id"] for row in house.rows("reservation", partner=partner.id)]
+    return _outcome(house, partner, here, there), [
+        (row["state"], row["station"] == here, row["transaction_id"] is not None, held.index(row["reservation"]))
+        for row in house.rows("session", partner=partner.id)
+    ]
+
+
+def _removed_there(house: Indoors, came: Answer, way: Way) -> Sequence[Any]:
+    """The first station, which did not answer the cancellation, says Removed while the other one answers."""
+    partner, location, here, there = _two_of_2x(house)
+    house.next(here)
+    number = house.reservation()["number"]
+    house.reserve(partner, location, evse_uid="E2")
+    house.next(here, MUTE)
+    way(
+        house,
+        lambda db: reservations.ended(db, here, number, "Removed", house.rules, house.now),
+        _judged(house, there, came),
+    )
+    return _with_sessions(house, partner, here, there)
+
+
+def _used_there(house: Indoors, came: Answer, way: Way) -> Sequence[Any]:
+    """A charge begins at the first station while the other one answers."""
+    partner, location, here, there = _two_of_2x(house)
+    house.next(here)
+    held = house.reservation()
+    house.reserve(partner, location, evse_uid="E2")
+    begun = TransactionChanged(
+        phase=Phase.STARTED,
+        transaction_id="TX",
+        at=house.now,
+        seq=0,
+        evse=1,
+        connector=1,
+        id_token=IdToken(value=held["id_token"], type=held["id_token_type"]),
+        reservation=held["number"],
+    )
+    way(house, lambda db: charging.transaction(db, here, begun, house.rules, house.now), _judged(house, there, came))
+    return _with_sessions(house, partner, here, there)
+
+
+@pytest.mark.parametrize("way", [_in_two_processes, _in_two_processes_the_other_first])
+@pytest.mark.parametrize("came", [ACCEPTED, REJECTED, MUTE])
+@pytest.mark.parametrize("told", [_removed_there, _used_there])
+def test_what_a_station_tells_of_a_reservation_that_moves_is_told_first_or_last(
+    postgres_url: str, told: Callable[[Indoors, Answer, Way], Sequence[Any]], came: Answer, way: Way
+) -> None:
+    house = Indoors(postgres_url)
+    assert told(house, came, way) in [told(house, came, _in_turn), told(house, came, _the_other_first)]
+    house.close()
+
+
+def test_one_that_is_moved_and_answered_for_while_its_own_answer_is_judged(postgres_url: str) -> None:
+    house = Indoors(postgres_url)
+
+    def answers_first() -> Sequence[Any]:
+        partner, location, here, there = _two_of_2x(house)
+        claimed = house.claim(here)
+        house.reserve(partner, location, evse_uid="E2")
+        house.run(_judged(house, there, ACCEPTED))
+        house.run(_judged(house, here, ACCEPTED, claimed))
+        return _with_sessions(house, partner, here, there)
+
+    partner, location, here, there = _two_of_2x(house)
+    claimed = house.claim(here)
+    assert claimed is not None
+    with ThreadPoolExecutor(1) as other:
+        with house.db() as db:
+            db.execute(select(command.c.id).where(command.c.id == claimed.id).with_for_update())
+            judged = other.submit(house.run, _judged(house, here, ACCEPTED, claimed))
+            wait([judged], timeout=0.5)  # it has looked, and waits to write
+            house.reserve(partner, location, evse_uid="E2")
+            house.run(_judged(house, there, ACCEPTED))
+        judged.result(timeout=30)
+    assert _with_sessions(house, partner, here, there) == answers_first()
     house.close()

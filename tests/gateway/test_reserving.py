@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gateway import errands, evses, holding, reservations, reserving, stations
 from gateway.domain.ledger import CheckStatus
 from gateway.house import utc_now
 from gateway.reserving import Impossible, Wanted
-from gateway.store import commands, topology
+from gateway.store import commands, rows, topology
 from gateway.store import stations as hardware
 from ocpi.headers import Party
 from ocpi.locations import Location
@@ -306,6 +307,26 @@ def test_an_evse_is_shown_as_reserved_until_the_reservation_has_ended(indoors: I
     indoors.pass_(seconds=60)
     indoors.run(reservations.expire, indoors.rules, indoors.now)
     assert indoors.rows("evse")[-1]["status"] == "AVAILABLE"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_evse_is_shown_as_reserved_while_what_was_moved_away_is_not_cancelled_there(
+    indoors: Indoors, named: bool
+) -> None:
+    partner, here, there = indoors.partner(), indoors.station("ocpp2.0.1"), indoors.station("ocpp2.0.1")
+    location = indoors.location(Spot(here, evse=1, uid="E1"), Spot(there, evse=1, uid="E2"))
+    indoors.reserve(partner, location)
+    if not named:
+        nowhere = {"evse": None, "station_evse": None, "station_connector": None}
+        indoors.run(lambda db: db.execute(update(rows.reservation).values(**nowhere)))
+        order = indoors.rows("command")[-1]["order"] | {"evse": None, "connector": None}
+        indoors.run(lambda db: db.execute(update(rows.command).values(order=order)))
+    indoors.next(here)
+    indoors.reserve(partner, location, evse_uid="E2")
+    indoors.run(evses.follow, here, indoors.now)
+    assert indoors.rows("evse")[0]["status"] == "RESERVED"
+    indoors.next(here)
+    assert indoors.rows("evse")[0]["status"] == "AVAILABLE"
 
 
 #: A command of the party whose reservation, or charge, it is.

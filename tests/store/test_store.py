@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -219,6 +219,20 @@ async def test_a_swift_read_that_fails_is_its_own_affair_however_often_others_we
         assert await store.glance(NAMED.scalar, {"key_": "k"}) == "k"
 
 
+async def test_half_a_character_is_its_asker_s_own_affair(store: Store) -> None:
+    await store.write(add, "k")
+    gate = threading.Event()
+    waiting = asyncio.create_task(store.read(lambda db: gate.wait(30)))
+    await asyncio.sleep(0.05)
+    reads = [asyncio.create_task(store.read(NAMED.scalar, {"key_": key})) for key in ("k", "\ud800", "k", "k")]
+    await asyncio.sleep(0)
+    gate.set()
+    await waiting
+    first, half, *others = await asyncio.gather(*reads, return_exceptions=True)
+    assert isinstance(half, Exception)
+    assert [first, *others] == ["k"] * 3
+
+
 async def test_an_asker_that_gave_up_disturbs_nobody(store: Store) -> None:
     gate = Gate()
     first = asyncio.create_task(store.write(gate))
@@ -290,6 +304,32 @@ async def test_connections_that_a_server_has_closed_are_made_anew(postgres_url: 
         asked = [store.write(add, f"{number}{place}") for place in "ab"] + [store.read(keys), store.glance(keys)]
         await asyncio.gather(*asked)
     assert await store.read(keys) == ["0a", "0b", "1a", "1b", "one"]
+    store.close()
+    indoors.close()
+
+
+def swift(db: Connection) -> Any:
+    return NAMED.scalar(db, {"key_": "one"})
+
+
+@pytest.mark.parametrize("works", [[swift] * 4, [keys, keys], [swift, keys], [keys, swift], [swift] * 4 + [keys]])
+async def test_of_reads_that_have_gathered_none_is_lost_with_their_connection(
+    postgres_url: str, works: list[Callable[[Connection], Any]]
+) -> None:
+    indoors = Indoors(postgres_url)
+    store = Store(open_engine(indoors.rules.settings.database))
+    indoors.run(lambda db: db.execute(cpo.delete()))
+    await store.write(add, "one")
+    gate = threading.Event()
+    first = asyncio.create_task(store.read(lambda db: gate.wait(30)))
+    await asyncio.sleep(0.05)
+    reads = [asyncio.create_task(store.read(work)) for work in works]
+    await asyncio.sleep(0)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    indoors.run(lambda db: db.execute(text(f"{others} AND pid <> pg_backend_pid()")))
+    gate.set()
+    await first
+    assert await asyncio.gather(*reads) == ["one" if work is swift else ["one"] for work in works]
     store.close()
     indoors.close()
 
