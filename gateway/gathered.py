@@ -26,6 +26,11 @@ class Gathered(Generic[T, R]):
             self._working = loop.create_task(self._run())
         return await future
 
+    async def settled(self) -> None:
+        """Nothing waits, and nothing is worked on."""
+        while self._working is not None:
+            await asyncio.wait({self._working})
+
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]

@@ -74,6 +74,7 @@ class Office:
         await self.names.close()
         await self.redis.aclose()
         await self.bell.close()
+        await self.store.settled()
         self.store.close()
 
     async def online(self, stations: Collection[str]) -> dict[str, Holder]:

@@ -10,15 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from gateway.store.engine import CURSOR, told
-
-#: Among what is known of a connection: a cursor for each work that goes abreast.
-_CURSORS = "cursors"
-#: For fewer statements a pipeline takes longer than to send one after the other.
-_FEW = 3
+from gateway.store.engine import FRONT, flush, forget, pipeline_of, telling, way
+from gateway.store.pipeline import Asked, Told, Waiting
 
 Work = Callable[[Connection], Any]
 
@@ -26,105 +23,106 @@ Work = Callable[[Connection], Any]
 class _Walker(greenlet):
     """A work on its way."""
 
-    def __init__(self, work: Work, after: Collection["_Walker"], cursor: Any) -> None:
+    def __init__(self, work: Work, place: int, after: Collection["_Walker"]) -> None:
         super().__init__(work)
+        self.place = place
         #: Those that are to be over before.
         self.after = after
-        self.cursor = cursor
-        #: The statement and its values; None: all others are to be over first.
-        self.asks: tuple[str, Any] | None = None
+        #: None: all others are to be over first.
+        self.asks: Asked | None = None
         self.result: Any = None
 
 
 class Abreast:
-    """Stands, while they go, where the connection's kept cursor is."""
+    """Stands, while they go, in front of the connection's pipeline."""
 
-    def __init__(self, db: Connection, works: Sequence[tuple[Work, Collection[str]]]) -> None:
+    def __init__(self, db: Connection, works: Sequence[tuple[Work, Collection[str] | None]]) -> None:
+        """What each work is about; None: it goes alone, after the others."""
         self._db = db
         self._info = db.connection.info
-        self._driver: Any = db.connection.dbapi_connection
-        self._alone: _Walker | None = None
-        self._walkers = list(self._in_order(works))
+        self._pipeline = pipeline_of(db)
+        self._works = works
+        self._is_over = False
 
     def run(self) -> list[Any]:
-        """What each of them came to. Raises what the first one raises that does; the others stop where they are.
+        return self._pipeline.wait(self.going())
 
-        After a statement that failed the connection is good for a rollback only: psycopg takes for prepared what the
-        server has not come to.
-        """
-        kept = self._info[CURSOR]
-        self._info[CURSOR] = self
+    def going(self) -> Waiting[list[Any]]:
+        """What each of them came to. Raises what the first one raises that does; the others stop where they are."""
+        self._info[FRONT] = self
+        walkers = self._in_order()
         try:
-            self._walk()
+            yield from self._walk(walkers)
         finally:
-            for one in self._walkers:
+            self._is_over = True
+            for one in walkers:
                 if not one.dead:
                     one.throw()
-            if self._info.get(CURSOR) is self:  # else the connection was lost, and this is another
-                self._info[CURSOR] = kept
-        return [one.result for one in self._walkers]
+            self._info.pop(FRONT, None)
+        results = {one.place: one.result for one in walkers}
+        return [results[place] for place in range(len(walkers))]
 
-    def execute(self, text: str, values: Any) -> Any:
-        """As a cursor has it: the cursor with the answer, when all others have asked for something, too."""
-        walker = getcurrent()
-        assert isinstance(walker, _Walker)
-        return walker.cursor.execute(text, values) if walker is self._alone else _hub(walker).switch((text, values))
+    def execute(self, text: str, values: Sequence[Any]) -> Any:
+        """As a pipeline has it: the answer, when all others have asked for something, too."""
+        if self._is_over:
+            raise GreenletExit
+        return _hub(getcurrent()).switch((text, self._pipeline.encoded(values)))
 
     def end_others(self) -> None:
-        walker = getcurrent()
-        if walker is not self._alone:
-            _hub(walker).switch(None)
+        _hub(getcurrent()).switch(None)
 
-    def _in_order(self, works: Sequence[tuple[Work, Collection[str]]]) -> Iterator[_Walker]:
-        cursors: list[Any] = self._info.setdefault(_CURSORS, [])
-        while len(cursors) < len(works):
-            cursors.append(self._driver.cursor())
+    def _in_order(self) -> list[_Walker]:
+        walkers = list[_Walker]()
         last: dict[str, _Walker] = {}
-        for (work, about), cursor in zip(works, cursors, strict=False):
-            walker = _Walker(work, [last[one] for one in about if one in last], cursor)
-            last.update(dict.fromkeys(about, walker))
-            yield walker
+        for place, (work, about) in enumerate(self._works):
+            if about is not None:
+                walkers.append(_Walker(work, place, [last[one] for one in about if one in last]))
+                last.update(dict.fromkeys(about, walkers[-1]))
+        before = list(walkers)
+        for place, (work, about) in enumerate(self._works):
+            if about is None:
+                walkers.append(_Walker(work, place, before))
+                before = walkers[-1:]
+        return walkers
 
-    def _walk(self) -> None:
-        waiting, going = self._walkers, list[_Walker]()
+    def _walk(self, waiting: Sequence[_Walker]) -> Waiting[None]:
+        going, alone = list[_Walker](), list[_Walker]()
         while waiting or going:
-            starting = [one for one in waiting if all(before.dead for before in one.after)]
-            waiting = [one for one in waiting if any(not before.dead for before in one.after)]
+            starting = [one for one in waiting if not alone and all(before.dead for before in one.after)]
+            if starting:
+                waiting = [one for one in waiting if one not in set(starting)]
             for one in starting:
-                self._go_on(one, self._db)
+                _go_on(one, self._db)
             going = [one for one in going + starting if not one.dead]
             asking = [one for one in going if one.asks is not None]
             if asking:
-                self._ask(asking)
-                for one in asking:
-                    self._go_on(one, one.cursor)
+                try:
+                    answers = yield from self._answers(asking)
+                except DBAPIError as problem:
+                    if not alone:
+                        raise
+                    _go_on(asking[0], problem)  # it may know what to do
+                else:
+                    for one, answer in zip(asking, answers, strict=True):
+                        _go_on(one, answer)
             elif going:
-                self._alone = going[0]
-                self._go_on(self._alone, None)
+                alone = going[:1]
+                _go_on(going[0], None)
             going = [one for one in going if not one.dead]
+            alone = [one for one in alone if not one.dead]
 
-    def _go_on(self, walker: _Walker, answer: Any) -> None:
-        said = walker.switch(answer)
-        if walker.dead:
-            walker.result = said
-        else:
-            walker.asks = said
-
-    def _ask(self, asking: Sequence[_Walker]) -> None:
-        try:
-            if len(asking) < _FEW:
-                _execute(asking)
-            else:
-                with self._driver.pipeline():
-                    _execute(asking)
-        except self._db.dialect.loaded_dbapi.Error as problem:
-            raise told(self._db, problem, "; ".join({one.asks[0] for one in asking if one.asks})) from problem
+    def _answers(self, asking: Sequence[_Walker]) -> Waiting[Sequence[Told]]:
+        asked = [one.asks for one in asking if one.asks is not None]
+        with telling(self._db, "; ".join({text for text, _ in asked})):
+            return (yield from self._pipeline.asking(asked))
 
 
-def _execute(asking: Sequence[_Walker]) -> None:
-    for one in asking:
-        assert one.asks is not None
-        one.cursor.execute(*one.asks)
+def _go_on(walker: _Walker, answer: Any) -> None:
+    said = walker.throw(answer) if isinstance(answer, Exception) else walker.switch(answer)
+    if walker.dead:
+        walker.result = said
+    else:
+        walker.asks = said
 
 
 def _hub(walker: greenlet) -> greenlet:
@@ -134,9 +132,17 @@ def _hub(walker: greenlet) -> greenlet:
 
 def alone(db: Connection) -> None:
     """From here to its end, whoever calls it has no other work beside it; what it has read before may have changed."""
-    kept = db.connection.info.get(CURSOR)
+    kept = way(db)
     if isinstance(kept, Abreast):
         kept.end_others()
+
+
+def outcome(work: Work, db: Connection) -> Any:
+    """What only reads is in nobody's way, and what it raises is its own."""
+    try:
+        return work(db)
+    except Exception as problem:
+        return problem
 
 
 @contextmanager
@@ -146,8 +152,10 @@ def apart(db: Connection) -> Iterator[None]:
     _say(db, "SAVEPOINT apart")
     try:
         yield
+        flush(db)
     except BaseException:
         if not db.invalidated:
+            forget(db)
             _say(db, "ROLLBACK TO SAVEPOINT apart")
             _say(db, "RELEASE SAVEPOINT apart")
         raise
@@ -155,8 +163,5 @@ def apart(db: Connection) -> Iterator[None]:
 
 
 def _say(db: Connection, statement: str) -> None:
-    driver: Any = db.connection.dbapi_connection
-    try:
-        driver.execute(statement)
-    except db.dialect.loaded_dbapi.Error as problem:
-        raise told(db, problem, statement) from problem
+    with telling(db, statement):
+        way(db).execute(statement, ())

@@ -24,9 +24,11 @@ _Work = Callable[[Connection], Any]
 #: What is to be done, whether it must outlive a power failure, and who waits for it.
 _Entry = tuple[_Work, bool, asyncio.Future[Any]]
 
-#: Seconds: a commit that took longer waited for a slow disk, and the loop is kept by one for a small share of the time.
+#: Seconds: where commits usually take longer, the disk is slow, and the loop is kept by them for a small share of time.
 LONG = 0.01
 SHARE = 20
+#: Of so many commits the usual one is made: one of them that took long may have waited for a processor.
+_MANY = 8
 #: In one transaction: for so long the loop hears nothing else.
 MOST = 64
 
@@ -65,6 +67,23 @@ class _Begun:
         self._db.close()
 
 
+class Pace:
+    """Whether a disk is so slow that the loop does not wait for it."""
+
+    def __init__(self) -> None:
+        self._usual = 0.0
+        self._slow_until = 0.0
+
+    def took(self, seconds: float) -> None:
+        """A commit did."""
+        self._usual += (seconds - self._usual) / _MANY
+        if self._usual > LONG:
+            self._slow_until = time.monotonic() + SHARE * self._usual
+
+    def is_slow(self) -> bool:
+        return time.monotonic() < self._slow_until
+
+
 class AtOnce:
     """On SQLite only. One connection for reading and one for writing, both open as long as the store is."""
 
@@ -75,17 +94,17 @@ class AtOnce:
         self._waiting: list[_Entry] = []
         self._waits: asyncio.Task[None] | None = None
         self._waiter = ThreadPoolExecutor(1, thread_name_prefix="store-turn")
-        self._not_before = 0.0
+        self._pace = Pace()
         self._closed = False
 
-    def read(self, work: Callable[[Connection], R]) -> R:
+    async def read(self, work: Callable[[Connection], R]) -> R:
         with self._reading.transaction("BEGIN") as db:
             return work(db)
 
-    async def write(self, work: Callable[[Connection], R], lasting: bool) -> R:
+    async def write(self, work: Callable[[Connection], R], lasting: bool, _about: object = None) -> R:
         """What comes in one moment shares a commit, and all that comes while another process has its turn. Raises
         NotNow when the disk is slow, and when a statement lost a race or something else that came with it failed."""
-        if self._closed or time.monotonic() < self._not_before:
+        if self._closed or self._pace.is_slow():
             raise NotNow
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, lasting, future))
@@ -118,7 +137,7 @@ class AtOnce:
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._waiting and time.monotonic() >= self._not_before:
+            while self._waiting and not self._pace.is_slow():
                 if not self._is_our_turn():
                     await loop.run_in_executor(self._waiter, self._wait_for_turn)
                 self._do_waiting()
@@ -148,8 +167,7 @@ class AtOnce:
             with self._writing.transaction("BEGIN IMMEDIATE") as db:
                 results = [work(db) for work, _ in entries]
                 done = time.monotonic()
-            if (took := time.monotonic() - done) > LONG:
-                self._not_before = time.monotonic() + SHARE * took
+            self._pace.took(time.monotonic() - done)
             return results
         except Exception as problem:
             alone = len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError)

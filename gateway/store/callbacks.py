@@ -163,10 +163,10 @@ def record(db: Connection, attempts: Sequence[Attempt]) -> None:
             "error": one.error[:500].replace("\x00", ""),
             "milliseconds": one.milliseconds,
         }
-        _TRIED.run(db, values)
+        _TRIED.send(db, values)
         ended = one.at if one.state is not CallbackState.DUE else None
         moved = {"id_": one.callback, "state_": one.state, "due": one.due_at, "ended": ended}
-        _MOVE_ON.run(db, moved)
+        _MOVE_ON.send(db, moved)
 
 
 def of_commands(db: Connection, command_ids: Collection[int]) -> list[int]:

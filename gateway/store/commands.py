@@ -149,7 +149,7 @@ def duplicate(db: Connection, key: str, now: datetime) -> Row | None:
 
 def dispatch(db: Connection, ids: Collection[int], now: datetime) -> None:
     """Their stations were rung for, and they have to wait there for their turn."""
-    _DISPATCH.run(db, {"ids": list(ids), "now": now})
+    _DISPATCH.send(db, {"ids": list(ids), "now": now})
 
 
 def waits(db: Connection, station: str) -> bool:
@@ -258,7 +258,7 @@ def due(
 
 def rung(db: Connection, ids: Collection[int], now: datetime) -> None:
     """Their stations were rung for again: the next time only after a while."""
-    _RUNG.run(db, {"ids": list(ids), "now": now})
+    _RUNG.send(db, {"ids": list(ids), "now": now})
 
 
 def by_id(db: Connection, command_id: int) -> Row | None:

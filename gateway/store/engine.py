@@ -3,26 +3,27 @@
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
+from psycopg import Connection as PostgreSQL
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
+
+from gateway.store.pipeline import Pipeline
 
 #: SQLite: how long a writer waits for another process's transaction, in seconds.
 _BUSY = 10.0
 #: SQLite: pages that the log holds before whoever commits moves them into the database itself, which keeps everybody
 #: waiting; ``move_log`` does it beside them.
 _LOG_PAGES = 20_000
-#: PostgreSQL: statements that a connection keeps prepared.
-_PREPARED = 1_000
 _LOG = f"wal_autocheckpoint={_LOG_PAGES}"
-#: PostgreSQL: among what is known of a connection, the cursor that is kept for what is fetched at once: to make a new
-#: one takes psycopg a fifth of the time of a statement.
-CURSOR = "cursor"
+#: PostgreSQL: among what is known of a connection, its pipeline, and what stands in front of it for a while.
+PIPELINE = "pipeline"
+FRONT = "front"
 
 
 def open_engine(url: str) -> Engine:
@@ -42,6 +43,9 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(parsed, **options)
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "before_cursor_execute", flush)
+        event.listen(engine, "commit", _commit_postgresql)
+        event.listen(engine, "rollback", forget)
         return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -70,9 +74,7 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
     connection.autocommit = True  # in a transaction it would be undone with the first rollback
     connection.execute("SET TIME ZONE 'UTC'")
     connection.autocommit = False
-    # A statement is prepared once for each set of its values' types; with fewer, all would be prepared again and again.
-    connection.prepared_max = _PREPARED
-    record.info[CURSOR] = connection.cursor()
+    record.info[PIPELINE] = Pipeline(connection)
 
 
 def move_log(engine: Engine) -> None:
@@ -101,9 +103,60 @@ def _begin_sqlite(connection: Connection) -> None:
         raise told(connection, problem, "BEGIN") from problem
 
 
+def way(db: Connection) -> Any:
+    """To the database, past SQLAlchemy: ``execute(text, values)`` answers with ``rowcount`` and ``fetchall()``."""
+    connection = db.connection
+    return connection.info.get(FRONT) or connection.info.get(PIPELINE) or connection.dbapi_connection
+
+
+def later(db: Connection, text: str, values: Sequence[Any]) -> None:
+    """Nobody waits for its answer: it may go with what is asked for next, or with COMMIT, which then fail of it."""
+    connection = db.connection
+    if PIPELINE in connection.info:
+        pipeline_of(db).later(text, values)
+    else:
+        way(db).execute(text, values)
+
+
 def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get("lightly"):
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    options, driver = connection.get_execution_options(), connection.connection.dbapi_connection
+    assert isinstance(driver, PostgreSQL)
+    if options.get("reshaping"):  # with what it has prepared itself, psycopg drops what others have, too
+        driver.prepare_threshold = None
+    pipeline_of(connection).begin(lightly=bool(options.get("lightly")))
+
+
+def flush(db: Connection, *_: object) -> None:
+    """What was to be sent later is sent now."""
+    if PIPELINE in db.connection.info:
+        with telling(db, "what was to be sent later"):
+            pipeline_of(db).flush()
+
+
+def forget(db: Connection) -> None:
+    """What was to be sent later is not sent."""
+    if not db.invalidated and PIPELINE in db.connection.info:
+        pipeline_of(db).forget()
+
+
+def _commit_postgresql(connection: Connection) -> None:
+    with telling(connection, "COMMIT"):
+        pipeline_of(connection).commit()
+
+
+def pipeline_of(connection: Connection) -> Pipeline:
+    pipeline = connection.connection.info[PIPELINE]
+    assert isinstance(pipeline, Pipeline)
+    return pipeline
+
+
+@contextmanager
+def telling(connection: Connection, statement: str) -> Iterator[None]:
+    """The driver's errors are told as SQLAlchemy's."""
+    try:
+        yield
+    except connection.dialect.loaded_dbapi.Error as problem:
+        raise told(connection, problem, statement) from problem
 
 
 def told(connection: Connection, problem: Exception, statement: str) -> Exception:

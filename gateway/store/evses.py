@@ -120,7 +120,7 @@ def show(db: Connection, seen: Row, status: str, now: datetime) -> bool:
 
 def note(db: Connection, location_pk: int, now: datetime) -> None:
     """Partners are to be told of a Location what is new at it."""
-    _NEWS.run(db, {"location": location_pk, "at": now})
+    _NEWS.send(db, {"location": location_pk, "at": now})
 
 
 def has_news(db: Connection) -> bool:
@@ -134,7 +134,7 @@ def take_news(db: Connection) -> list[int]:
 
 def told(db: Connection, evse_pk: int, status: str, at: datetime) -> None:
     """What its station tells of an EVSE, never back in time."""
-    _TOLD.run(db, {"id_": evse_pk, "status_": status, "at": at})
+    _TOLD.send(db, {"id_": evse_pk, "status_": status, "at": at})
 
 
 def ways_at(db: Connection, station_id: str) -> Sequence[Row]:

@@ -6,15 +6,17 @@ SQLAlchemy's all the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ARRAY, JSON, BindParameter, ColumnElement, Connection, Dialect, Insert, bindparam
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import NullType
 
-from gateway.store.engine import CURSOR, told
+from gateway.store.engine import later, told, way
 
 #: What a database answers: a mapping by the names of the columns.
 Row = Mapping[Any, Any]
@@ -34,6 +36,10 @@ class Prepared:
     def run(self, db: Connection, values: Row) -> int:
         """How many rows were changed."""
         return int(self._for(db, values).execute(db, values).rowcount)
+
+    def send(self, db: Connection, values: Row) -> None:
+        """Nobody asks what was changed; what is amiss with it may be told with the next statement, or the commit."""
+        self._for(db, values).send(db, values)
 
     def all(self, db: Connection, values: Row) -> list[Row]:
         compiled = self._for(db, values)
@@ -93,20 +99,19 @@ class _Compiled:
 
     def __init__(self, statement: Any, dialect: Dialect, columns: Sequence[str]) -> None:
         _spell_out(statement)
-        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns or None)
+        compiled: SQLCompiler = statement.compile(dialect=_in_order(dialect), column_keys=columns or None)
         # What an insert is not given has its column's default.
         defaults = {column.key: getattr(column.default, "arg", None) for column in compiled.insert_prefetch}
         given = {name for name, bound in compiled.binds.items() if bound.required and name not in defaults}
         # Lists that the statement brings itself are spelt out here.
         spelt = compiled.construct_expanded_state(dict.fromkeys(given) | defaults, escape_names=False)
-        self._dialect, self._text, self._positional = dialect, spelt.statement, spelt.positiontup is not None
-        names = spelt.positiontup if spelt.positiontup is not None else tuple(spelt.parameters)
+        self._dialect, self._text = dialect, spelt.statement
         own = {name: bound.type.dialect_impl(dialect).bind_processor(dialect) for name, bound in compiled.binds.items()}
         convert: Mapping[str, Any] = {**own, **spelt.processors}
         #: In the driver's order: name, conversion, and in a tuple what the statement brings itself.
         self._sent: list[tuple[str, _Convert | None, tuple[Any] | None]] = [
             (name, convert.get(name), None if name in given else (_sent(spelt.parameters[name], convert.get(name)),))
-            for name in names
+            for name in spelt.positiontup or ()
         ]
         answered = getattr(statement, "exported_columns", ())
         #: By the name of each column: where it is in what the driver answers, and its conversion.
@@ -117,20 +122,32 @@ class _Compiled:
         assert len(self.places) == len(answered), "two columns of one name"
 
     def execute(self, db: Connection, values: Row) -> Any:
-        """The driver's cursor."""
-        sent = [
-            brought[0] if brought is not None else values[name] if convert is None else convert(values[name])
-            for name, convert, brought in self._sent
-        ]
-        connection = db.connection
-        driver: Any = connection.info.get(CURSOR) or connection.dbapi_connection
+        """A cursor."""
+        return self._hand_over(db, way(db).execute, values)
+
+    def send(self, db: Connection, values: Row) -> None:
+        self._hand_over(db, partial(later, db), values)
+
+    def _hand_over(self, db: Connection, to: Callable[[str, Sequence[Any]], Any], values: Row) -> Any:
+        sent = self._sent_with(values)
         try:
-            return driver.execute(self._text, sent if self._positional else self._named(sent))
+            return to(self._text, sent)
         except self._dialect.loaded_dbapi.Error as problem:
             raise told(db, problem, self._text) from problem
 
-    def _named(self, sent: Sequence[Any]) -> dict[str, Any]:
-        return {name: value for (name, _, _), value in zip(self._sent, sent, strict=True)}
+    def _sent_with(self, values: Row) -> list[Any]:
+        return [
+            brought[0] if brought is not None else values[name] if convert is None else convert(values[name])
+            for name, convert, brought in self._sent
+        ]
+
+
+@cache
+def _in_order(dialect: Dialect) -> Dialect:
+    """``dialect`` with its values in order, as both databases take them."""
+    if dialect.name != "postgresql":
+        return dialect
+    return PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def _spell_out(statement: Any) -> None:

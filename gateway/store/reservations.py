@@ -71,7 +71,7 @@ def add(db: Connection, row: dict[str, Any]) -> int:
 def change(db: Connection, reservation_id: int, now: datetime, **values: Any) -> None:
     """Change what is known of a reservation, but never its state."""
     assert "state" not in values
-    _change(tuple(values)).run(db, {"id_": reservation_id, "updated_at": now, **values})
+    _change(tuple(values)).send(db, {"id_": reservation_id, "updated_at": now, **values})
 
 
 @cache

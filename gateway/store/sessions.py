@@ -88,7 +88,7 @@ def add(db: Connection, row: dict[str, Any]) -> int:
 def change(db: Connection, session_pk: int, now: datetime, **values: Any) -> None:
     """Change what is known of a Session, but never its state."""
     assert "state" not in values
-    _change(None, tuple(values)).run(db, {"id_": session_pk, "last_updated": now, **values})
+    _change(None, tuple(values)).send(db, {"id_": session_pk, "last_updated": now, **values})
 
 
 def become(db: Connection, session_pk: int, wanted: SessionState, now: datetime, **values: Any) -> Row | None:

@@ -14,6 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.store.prepared import Prepared
 from gateway.store.rows import sequence
 
+_HOLD = Prepared(select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name_"), 0)).label("held")))
+
 
 def insert_into(dialect: str, table: Table) -> postgresql.Insert:
     """Both dialects' inserts say ON CONFLICT in the same words; the types have nothing in common but the name."""
@@ -53,7 +55,7 @@ def _count(dialect: str) -> Prepared:
 
 def put(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str]) -> None:
     """Insert ``row``, or change the one that has its ``key`` already."""
-    _put(db.dialect.name, table, tuple(row), tuple(key)).run(db, row)
+    _put(db.dialect.name, table, tuple(row), tuple(key)).send(db, row)
 
 
 def put_newest(db: Connection, table: Table, row: Mapping[str, Any], key: Sequence[str], at: str) -> bool:
@@ -79,4 +81,4 @@ def take_number(db: Connection, name: str) -> int:
 def hold(db: Connection, name: str) -> None:
     """Until the commit no other process holds the same. SQLite has one writer at a time."""
     if db.dialect.name == "postgresql":
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        _HOLD.all(db, {"name_": name})

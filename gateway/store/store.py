@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import structlog
@@ -12,8 +13,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.lane import Lane
-from gateway.store.abreast import Abreast
+from gateway.store.abreast import Abreast, outcome
 from gateway.store.at_once import AtOnce, NotNow
+from gateway.store.awaited import Awaited
 from gateway.store.engine import move_log, shares, turn
 
 P = ParamSpec("P")
@@ -47,7 +49,13 @@ class Store:
         #: PostgreSQL shows each statement what is committed by then, in a transaction or without one.
         self._reading = engine.execution_options(reads_only=True, **({} if is_sqlite else _NO_TRANSACTION))
         self._lightly = engine.execution_options(lightly=True)
-        self._at_once = AtOnce(engine) if shares(engine) else None
+        #: Who of this process writes; SQLite's turn is every process's.
+        self._turn = Lock()
+        self._soon: AtOnce | Awaited | None = None
+        if shares(engine):
+            self._soon = AtOnce(engine)
+        elif not is_sqlite:
+            self._soon = Awaited(engine, self._turn)
         self._writer: Lane[_Entry, Any] = Lane("store-writer", self._commit)
         self._reader: Lane[_Work, Any] = Lane("store-reader", self._look)
 
@@ -83,9 +91,9 @@ class Store:
         return await self._briefly(lambda db: function(db, *args, **kwargs), lasting=False)  # type: ignore[no-any-return]  # the work's own
 
     async def _briefly(self, work: _Work, *, lasting: bool) -> Any:
-        if self._at_once is not None:
+        if self._soon is not None:
             with suppress(NotNow):
-                return await self._at_once.write(work, lasting)
+                return await self._soon.write(work, lasting, self._about)
         return await self._in_lane(work, lasting=lasting)
 
     async def _in_lane(self, work: _Work, *, lasting: bool) -> Any:
@@ -96,18 +104,24 @@ class Store:
 
     async def glance(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``read`` of a few rows by their keys, for what is asked with every command."""
-        if self._at_once is None:
-            return await self.read(function, *args, **kwargs)
-        return self._at_once.read(lambda db: function(db, *args, **kwargs))
+        if self._soon is not None:
+            with suppress(NotNow):
+                return await self._soon.read(lambda db: function(db, *args, **kwargs))
+        return await self.read(function, *args, **kwargs)
 
     async def tidy(self) -> None:
         """What is to be done every now and then, by one process at least."""
         await asyncio.to_thread(move_log, self._engine)
 
+    async def settled(self) -> None:
+        """What was asked for on this event loop is done."""
+        if isinstance(self._soon, Awaited):
+            await self._soon.settled()
+
     def close(self) -> None:
-        """From the event loop that used it."""
-        if self._at_once is not None:
-            self._at_once.close()
+        """From the event loop that used it, which has nothing to do for it any more."""
+        if self._soon is not None:
+            self._soon.close()
         self._writer.close()
         self._reader.close()
         self._engine.dispose()
@@ -127,7 +141,7 @@ class Store:
     def _together(self, engine: Engine, works: Sequence[tuple[_Work, frozenset[str] | None]]) -> Sequence[Any]:
         done = False
         try:
-            with turn(self._engine), engine.begin() as db:
+            with turn(self._engine), self._turn, engine.begin() as db:
                 results = _done(db, works)
                 done = True
             return results
@@ -166,22 +180,13 @@ class Store:
 
 def _done(db: Connection, works: Sequence[tuple[_Work, frozenset[str] | None]]) -> Sequence[Any]:
     """Those that say what they are about first, and abreast where there is a server to go to."""
-    confined = {place: (work, about) for place, (work, about) in enumerate(works) if about is not None}
-    if len(confined) < 2 or db.dialect.name == "sqlite":
+    if len(works) == 1 or db.dialect.name == "sqlite":
         return [work(db) for work, _ in works]
-    results = dict(zip(confined, Abreast(db, list(confined.values())).run(), strict=True))
-    return [results[place] if place in results else work(db) for place, (work, _) in enumerate(works)]
+    return Abreast(db, works).run()
 
 
 def _seen(db: Connection, works: Sequence[_Work]) -> Sequence[Any]:
-    """What only reads is in nobody's way. Raises what has failed them all: a statement of one, or the connection."""
+    """Raises what has failed them all: a statement of one, or the connection."""
     if len(works) == 1 or db.dialect.name == "sqlite":
-        return [_outcome(work, db) for work in works]
-    return Abreast(db, [(partial(_outcome, work), ()) for work in works]).run()
-
-
-def _outcome(work: _Work, db: Connection) -> Any:
-    try:
-        return work(db)
-    except Exception as problem:
-        return problem
+        return [outcome(work, db) for work in works]
+    return Abreast(db, [(partial(outcome, work), ()) for work in works]).run()

@@ -106,7 +106,7 @@ def place_of(db: Connection, station: str, station_evse: int | None, station_con
 
 def chosen(db: Connection, evse_pk: int, now: datetime) -> None:
     """An EVSE was picked for a command that named none: the others come first next time."""
-    _CHOSEN.run(db, {"id_": evse_pk, "now": now})
+    _CHOSEN.send(db, {"id_": evse_pk, "now": now})
 
 
 @dataclass(frozen=True, kw_only=True)

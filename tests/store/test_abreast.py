@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, text, upda
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.store.abreast import Abreast, alone, apart
-from gateway.store.engine import CURSOR, open_engine
+from gateway.store.engine import open_engine, way
 from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo
 from gateway.store.schema import upgrade
@@ -78,15 +78,13 @@ def test_they_take_each_step_together(engine: Engine, many: int) -> None:
 def test_the_ways_to_the_server_are_those_of_one(engine: Engine) -> None:
     steps, ways = Steps(), []
 
-    def counted(pipeline: Callable[[], Any]) -> Callable[[], Any]:
-        return lambda: ways.append(1) or pipeline()  # type: ignore[func-returns-value]  # both
-
     with engine.begin() as db:
-        driver: Any = db.connection.dbapi_connection
-        driver.pipeline = counted(driver.pipeline)
+        pipeline = way(db)
+        asking = pipeline.asking
+        pipeline.asking = lambda asked: ways.append(len(asked)) or asking(asked)
         Abreast(db, [(steps.of(f"k{number}"), ()) for number in range(40)]).run()
-        del driver.pipeline
-    assert len(ways) == 3
+        del pipeline.asking
+    assert ways == [40] * 3
 
 
 def test_works_about_the_same_thing_follow_one_another_in_order(engine: Engine) -> None:
@@ -201,7 +199,7 @@ def test_a_connection_that_is_lost_is_told_so_and_the_next_one_is_sound(engine: 
     assert names(engine) == {}
     assert abreast(engine, *map(Steps().of, "abcd")) == ["a", "b", "c", "d"]
     with engine.begin() as db:
-        assert not isinstance(db.connection.info[CURSOR], Abreast)
+        assert not isinstance(way(db), Abreast)
 
 
 def test_without_others_nobody_need_be_alone(engine: Engine) -> None:

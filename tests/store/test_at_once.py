@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.store import at_once
-from gateway.store.at_once import AtOnce, NotNow
+from gateway.store.at_once import AtOnce, NotNow, Pace
 from gateway.store.engine import open_engine, turn_file
 from gateway.store.store import Store
 
@@ -63,7 +63,9 @@ async def test_it_is_done_here_and_now(engine, writer) -> None:
     assert await writer.write(put(1, seen), lasting=True) == 1
     assert seen == [threading.get_ident()]
     assert numbers(engine) == [1]
-    assert writer.read(lambda db: db.connection.dbapi_connection.execute("SELECT id FROM one").fetchall()) == [(1,)]
+    assert await writer.read(lambda db: db.connection.dbapi_connection.execute("SELECT id FROM one").fetchall()) == [
+        (1,)
+    ]
 
 
 @pytest.fixture
@@ -168,6 +170,29 @@ async def test_while_the_disk_is_slow_others_write(engine, writer, monkeypatch) 
     assert await writer.write(put(1), lasting=True) == 1
     with pytest.raises(NotNow):
         await writer.write(put(2), lasting=True)
+
+
+def test_one_long_commit_is_no_slow_disk_and_several_are() -> None:
+    pace = Pace()
+    for _ in range(20):
+        pace.took(0.001)
+    pace.took(0.05)
+    assert not pace.is_slow()
+    pace.took(0.05)
+    assert pace.is_slow()
+
+
+def test_a_disk_that_is_quick_again_is_waited_for_again(monkeypatch) -> None:
+    monkeypatch.setattr(at_once, "SHARE", 0)
+    pace, slow = Pace(), 0
+    for _ in range(20):
+        pace.took(0.03)
+    monkeypatch.setattr(at_once, "SHARE", 1_000_000)
+    for _ in range(30):
+        pace.took(0.001)
+        slow += pace.is_slow()
+        pace._slow_until = 0.0
+    assert 0 < slow < 15
 
 
 async def test_who_gave_up_waiting_keeps_nobody(engine, writer) -> None:
