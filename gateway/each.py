@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from gateway.store.abreast import apart
+from gateway.store.abreast import apart, send_now
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 def each(db: Connection, what: str, ones: Iterable[T], work: Callable[[T], R]) -> list[R]:
     """What ``work`` made of those that it could be done for; the log tells of the others, and of ``what``."""
     made = []
+    send_now(db)
     for one in ones:
         try:
             with apart(db):

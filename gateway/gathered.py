@@ -24,12 +24,22 @@ class Gathered(Generic[T, R]):
         self._waiting.append((item, future))
         if self._working is None:
             self._working = loop.create_task(self._run())
+            self._working.add_done_callback(self._over)
         return await future
 
     async def settled(self) -> None:
         """Nothing waits, and nothing is worked on."""
         while self._working is not None:
             await asyncio.wait({self._working})
+            await asyncio.sleep(0)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """One that was cancelled, perhaps before it began, has left others waiting."""
+        if self._working is task:
+            self._working = None
+            left, self._waiting = self._waiting, []
+            for _, future in left:
+                future.cancel()
 
     async def _run(self) -> None:
         while self._waiting:
@@ -41,7 +51,6 @@ class Gathered(Generic[T, R]):
                     if not future.done():
                         future.set_exception(problem)
                 if not isinstance(problem, Exception):  # we are to end
-                    self._working = None
                     raise
                 continue
             for (_, future), result in zip(batch, results, strict=True):

@@ -17,7 +17,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.store import pushes, sessions, stations, tokens, topology, transactions
 from gateway.store import reservations as ledger
-from gateway.store.abreast import apart
+from gateway.store.abreast import apart, send_now
 from gateway.store.prepared import Row
 from ocpi.headers import Party
 from ocpi.paging import Page
@@ -124,6 +124,7 @@ def complete(db: Connection, known: Row, ended_at: datetime, rules: Rules, now: 
 
 def _settle(db: Connection, session_pk: int, now: datetime) -> None:
     """A CDR that cannot be made keeps no station waiting for its answer: an operator makes it (``cdrs make``)."""
+    send_now(db)
     try:
         with apart(db):
             cdrs.settle(db, session_pk, now)

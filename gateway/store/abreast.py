@@ -7,14 +7,14 @@ another, and what else would need others to be over says so with ``alone``. They
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from gateway.store.engine import FRONT, flush, forget, pipeline_of, telling, way
+from gateway.store.engine import FRONT, forget, pipeline_of, telling, waits, way
 from gateway.store.pipeline import Asked, Told, Waiting
 
 Work = Callable[[Connection], Any]
@@ -57,8 +57,10 @@ class Abreast:
             self._is_over = True
             for one in walkers:
                 if not one.dead:
-                    one.throw()
-            self._info.pop(FRONT, None)
+                    with suppress(Exception):  # of what it does before it stops
+                        one.throw()
+            if self._info.get(FRONT) is self:  # else the connection was lost, and these are another's
+                del self._info[FRONT]
         results = {one.place: one.result for one in walkers}
         return [results[place] for place in range(len(walkers))]
 
@@ -152,14 +154,19 @@ def apart(db: Connection) -> Iterator[None]:
     _say(db, "SAVEPOINT apart")
     try:
         yield
-        flush(db)
+        _say(db, "RELEASE SAVEPOINT apart")  # with what was to be sent later
     except BaseException:
         if not db.invalidated:
             forget(db)
             _say(db, "ROLLBACK TO SAVEPOINT apart")
             _say(db, "RELEASE SAVEPOINT apart")
         raise
-    _say(db, "RELEASE SAVEPOINT apart")
+
+
+def send_now(db: Connection) -> None:
+    """What was to be sent later, so that what is amiss with it is not told to whom it does not concern."""
+    if waits(db):
+        _say(db, "SELECT 1")
 
 
 def _say(db: Connection, statement: str) -> None:

@@ -75,8 +75,9 @@ class Pace:
         self._slow_until = 0.0
 
     def took(self, seconds: float) -> None:
-        """A commit did."""
-        self._usual += (seconds - self._usual) / _MANY
+        """A commit did. After a slow time the first one alone tells."""
+        self._usual = seconds if self._slow_until else self._usual + (seconds - self._usual) / _MANY
+        self._slow_until = 0.0
         if self._usual > LONG:
             self._slow_until = time.monotonic() + SHARE * self._usual
 

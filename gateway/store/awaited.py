@@ -10,12 +10,12 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.gathered import Gathered
 from gateway.store.abreast import Abreast, outcome
 from gateway.store.at_once import NotNow
-from gateway.store.engine import pipeline_of, telling
+from gateway.store.engine import is_unsure, pipeline_of, telling
 
 R = TypeVar("R")
 
@@ -37,14 +37,22 @@ class _Kept:
     async def __aenter__(self) -> Connection:
         if self._db is None:
             self._db = await asyncio.to_thread(self._engine.connect)
-        self._db.begin()
+        try:
+            self._db.begin()
+        except BaseException:
+            self.drop()
+            raise
         return self._db
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self.drop()  # rather than to wait for its rollback
         elif self._db is not None:
-            self._db.commit()
+            try:
+                self._db.commit()
+            except BaseException:
+                self.drop()
+                raise
 
     def drop(self) -> None:
         if self._db is not None:
@@ -78,7 +86,8 @@ class Awaited:
         return _result(await self._writer((work, lasting, about)))  # type: ignore[no-any-return]  # the work's own
 
     async def settled(self) -> None:
-        """Nothing is on its way any more."""
+        """Nothing is on its way any more, and nothing is taken."""
+        self._is_closed = True
         await self._writer.settled()
         await self._reader.settled()
 
@@ -96,7 +105,7 @@ class Awaited:
             self._turn.release()
 
     async def _await_turn(self) -> None:
-        taking = asyncio.ensure_future(asyncio.to_thread(self._turn.acquire))
+        taking = asyncio.get_running_loop().run_in_executor(None, self._turn.acquire)
         try:
             await asyncio.shield(taking)
         except asyncio.CancelledError:  # nobody stops the thread
@@ -117,10 +126,9 @@ class Awaited:
                     await pipeline.awaited(pipeline.committing())
             return results
         except Exception as problem:
-            lost = isinstance(problem, DBAPIError) and problem.connection_invalidated
-            undone = isinstance(problem, IntegrityError | OperationalError)
-            # Lost in the commit, it may have been done, and doing it again could double it.
-            told = (done and lost) or (len(entries) == 1 and not undone and not isinstance(problem, NotNow))
+            if done and is_unsure(problem):
+                return [problem] * len(entries)
+            told = len(entries) == 1 and not isinstance(problem, IntegrityError | OperationalError)
             return [problem if told else NotNow()] * len(entries)
 
     async def _read(self, works: Sequence[_Work]) -> Sequence[Any]:

@@ -43,7 +43,7 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(parsed, **options)
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
-        event.listen(engine, "before_cursor_execute", flush)
+        event.listen(engine, "before_cursor_execute", _flush_postgresql)
         event.listen(engine, "commit", _commit_postgresql)
         event.listen(engine, "rollback", forget)
         return engine
@@ -123,14 +123,19 @@ def _begin_postgresql(connection: Connection) -> None:
     assert isinstance(driver, PostgreSQL)
     if options.get("reshaping"):  # with what it has prepared itself, psycopg drops what others have, too
         driver.prepare_threshold = None
+    with telling(connection, "BEGIN"):
+        pipeline_of(connection).look()
     pipeline_of(connection).begin(lightly=bool(options.get("lightly")))
 
 
-def flush(db: Connection, *_: object) -> None:
-    """What was to be sent later is sent now."""
-    if PIPELINE in db.connection.info:
-        with telling(db, "what was to be sent later"):
-            pipeline_of(db).flush()
+def _flush_postgresql(connection: Connection, *_: object) -> None:
+    with telling(connection, "what was to be sent later"):
+        pipeline_of(connection).flush()
+
+
+def waits(db: Connection) -> bool:
+    """There is something that was to be sent later."""
+    return PIPELINE in db.connection.info and pipeline_of(db).waits
 
 
 def forget(db: Connection) -> None:
@@ -174,6 +179,11 @@ def told(connection: Connection, problem: Exception, statement: str) -> Exceptio
         connection_invalidated=gone,
         dialect=dialect,
     )
+
+
+def is_unsure(problem: Exception) -> bool:
+    """What came in a commit leaves open whether it was done, and doing it again could double it."""
+    return not isinstance(problem, DBAPIError) or problem.connection_invalidated
 
 
 @contextmanager

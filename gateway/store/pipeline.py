@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from psycopg import Connection, DatabaseError, Error, OperationalError
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import InvalidSqlStatementName, lookup
+from psycopg.errors import InFailedSqlTransaction, InvalidSqlStatementName, lookup
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
@@ -51,6 +51,16 @@ class Pipeline:
         self._named = 0
         self._lightly = False
         self._waiting: list[Asked] = []
+
+    def look(self) -> None:
+        """Raises when the connection has been closed while nobody asked for anything."""
+        self._heard.register(self._pq.socket, POLLIN)
+        while self._heard.poll(0):
+            try:
+                self._pq.consume_input()
+            except Error:
+                self._driver.close()
+                raise
 
     def begin(self, *, lightly: bool) -> None:
         """What comes next is a new transaction, of which ``lightly`` says whether its COMMIT waits for the disk."""
@@ -111,6 +121,11 @@ class Pipeline:
         finally:
             waiting.close()
 
+    @property
+    def waits(self) -> bool:
+        """There is something that was to be sent later."""
+        return bool(self._waiting)
+
     def flush(self) -> None:
         """Send what was to be sent later."""
         if self._waiting:
@@ -125,6 +140,8 @@ class Pipeline:
 
     def committing(self) -> Waiting[None]:
         """Unless there is nothing to commit, or psycopg is to say what is amiss."""
+        if self._pq.transaction_status == TransactionStatus.INERROR:  # which PostgreSQL would undo and call done
+            raise InFailedSqlTransaction("A statement of the transaction has failed.")
         if self._waiting or self._pq.transaction_status == TransactionStatus.INTRANS:
             yield from self.asking([_COMMIT])
 

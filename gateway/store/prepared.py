@@ -29,9 +29,9 @@ class Prepared:
 
     def __init__(self, statement: Any) -> None:
         self._statement = statement
-        #: By the kind of database; an insert also by its columns, which are those that it is given.
+        #: By the kind of database; an insert of values also by its columns, which are those that it is given.
         self._compiled: dict[str | tuple[str, ...], _Compiled] = {}
-        self._is_insert = isinstance(statement, Insert)
+        self._is_insert = isinstance(statement, Insert) and statement.select is None
 
     def run(self, db: Connection, values: Row) -> int:
         """How many rows were changed."""

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, null, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, func, literal, null, or_, select, update
 
 from gateway.domain.lifecycle import PartnerState
 from gateway.store import client_infos
 from gateway.store.prepared import Prepared, Row, among
 from gateway.store.rows import cdr, cpo, location, partner, partner_endpoint, push, session
-from gateway.store.statements import put_once
+from gateway.store.statements import insert_into
 from ocpi.headers import Party
 from ocpi.types import fold
 from ocpi.versions import ModuleID
@@ -73,15 +74,9 @@ def owe(
     not_before: datetime | None = None,
 ) -> None:
     """A partner is to be told of an object, if it has said where; the earlier of two times counts."""
-    if _WANTED.first(db, {"partner_": partner_id, "module_": module}) is None:
-        return
     due = not_before or now
-    again = {"partner_": partner_id, "module_": module, "object_": object_, "due": due}
-    if _AGAIN.run(db, again) == 1:
-        return
-    row = {"partner": partner_id, "module": module, "object": object_, "due_at": due, "created_at": now}
-    if not put_once(db, push, row | {"revision": 1, "attempts": 0, "error": ""}):  # another process was quicker
-        _AGAIN.run(db, again)
+    known = {"partner_": partner_id, "module_": module, "object_": object_, "due": due, "now": now}
+    _owe(db.dialect.name).send(db, known)
 
 
 def owe_untold(db: Connection, partner_id: int, module: str, object_: int, now: datetime) -> None:
@@ -154,23 +149,32 @@ def failing(db: Connection, partner_id: int) -> int:
     return int(db.execute(asked).scalar_one())
 
 
-_WANTED = Prepared(
-    select(partner_endpoint.c.id).where(
-        partner_endpoint.c.partner == bindparam("partner_"),
-        partner_endpoint.c.identifier == bindparam("module_"),
-        partner_endpoint.c.role == "RECEIVER",
-    )
+_OWED = select(
+    partner_endpoint.c.partner,
+    partner_endpoint.c.identifier,
+    bindparam("object_", type_=push.c.object.type, required=True),
+    bindparam("due", type_=push.c.due_at.type, required=True),
+    bindparam("now", type_=push.c.created_at.type, required=True),
+    literal(1),
+    literal(0),
+    literal(""),
+).where(
+    partner_endpoint.c.partner == bindparam("partner_"),
+    partner_endpoint.c.identifier == bindparam("module_"),
+    partner_endpoint.c.role == "RECEIVER",
 )
-_due_at: Any = bindparam("due", type_=push.c.due_at.type)
-_AGAIN = Prepared(
-    update(push)
-    .where(push.c.module == bindparam("module_"), push.c.object == bindparam("object_"))
-    .where(push.c.partner == bindparam("partner_"))
-    .values(
-        revision=push.c.revision + 1,
-        due_at=case((or_(push.c.due_at.is_(None), push.c.due_at > _due_at), _due_at), else_=push.c.due_at),
-    )
-)
+
+
+@cache
+def _owe(dialect: str) -> Prepared:
+    columns = ("partner", "module", "object", "due_at", "created_at", "revision", "attempts", "error")
+    statement = insert_into(dialect, push).from_select(columns, _OWED)
+    due = statement.excluded.due_at
+    sooner = case((or_(push.c.due_at.is_(None), push.c.due_at > due), due), else_=push.c.due_at)
+    again = {"revision": push.c.revision + 1, "due_at": sooner}
+    return Prepared(statement.on_conflict_do_update(index_elements=["module", "object", "partner"], set_=again))
+
+
 _IS_TOLD = Prepared(
     select(push.c.id).where(
         push.c.module == bindparam("module_"), push.c.object == bindparam("object_"), push.c.told.is_not(None)

@@ -16,7 +16,7 @@ from gateway.lane import Lane
 from gateway.store.abreast import Abreast, outcome
 from gateway.store.at_once import AtOnce, NotNow
 from gateway.store.awaited import Awaited
-from gateway.store.engine import move_log, shares, turn
+from gateway.store.engine import is_unsure, move_log, shares, turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class _Unsure(Exception):
-    """The connection was lost in the commit: it may have been done, and doing it again could double it."""
+    """Something came in the commit that leaves open whether it was done."""
 
     def __init__(self, problem: Exception) -> None:
         super().__init__(problem)
@@ -114,7 +114,7 @@ class Store:
         await asyncio.to_thread(move_log, self._engine)
 
     async def settled(self) -> None:
-        """What was asked for on this event loop is done."""
+        """What was asked for on this event loop is done, and nothing more is done there."""
         if isinstance(self._soon, Awaited):
             await self._soon.settled()
 
@@ -145,8 +145,8 @@ class Store:
                 results = _done(db, works)
                 done = True
             return results
-        except DBAPIError as problem:
-            if done and problem.connection_invalidated:
+        except Exception as problem:
+            if done and is_unsure(problem):
                 raise _Unsure(problem) from problem
             raise
 

@@ -64,3 +64,34 @@ async def test_who_stops_waiting_keeps_nobody_else_waiting() -> None:
     with pytest.raises(asyncio.CancelledError):
         await impatient
     assert await patient == 4
+
+
+async def test_who_is_ended_before_it_has_begun_keeps_nobody() -> None:
+    async def same(items: Sequence[int]) -> list[int]:
+        return list(items)
+
+    gathered = Gathered(same)
+    asking = asyncio.create_task(gathered(1))
+    await asyncio.sleep(0)
+    assert gathered._working is not None
+    gathered._working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(gathered.settled(), 10)
+    assert await gathered(2) == 2
+
+
+async def test_settled_waits_for_all_that_was_asked() -> None:
+    done = []
+
+    async def slowly(items: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0.02)
+        done.extend(items)
+        return list(items)
+
+    gathered = Gathered(slowly, most=1)
+    asking = [asyncio.create_task(gathered(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    await gathered.settled()
+    assert done == [0, 1, 2]
+    await asyncio.gather(*asking)

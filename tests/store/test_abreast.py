@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from gateway.each import each
 from gateway.store.abreast import Abreast, alone, apart
 from gateway.store.engine import open_engine, way
 from gateway.store.prepared import Prepared
@@ -172,6 +173,38 @@ def twice_apart(db: Connection) -> None:
 def tries_none(db: Connection) -> None:
     with apart(db):
         ADD.one(db, row("none"))
+
+
+def test_one_whose_clean_up_fails_leaves_a_connection_that_is_sound(engine: Engine) -> None:
+    def unclean(db: Connection) -> None:
+        try:
+            NAMED.scalar(db, {"key_": "a"})
+            NAMED.scalar(db, {"key_": "a"})
+        finally:
+            raise LookupError
+
+    def twice(db: Connection) -> None:
+        ADD.one(db, row("a"))
+        ADD.one(db, row("a"))
+
+    with pytest.raises(IntegrityError):
+        abreast(engine, twice, unclean, unclean)
+    for _ in range(3):
+        assert names(engine) == {}
+        with engine.begin() as db:
+            assert NAMED.scalar(db, {"key_": "a"}) is None
+
+
+def test_what_is_amiss_with_what_came_before_is_not_the_first_row_s_affair(engine: Engine) -> None:
+    def work(db: Connection) -> list[str]:
+        ADD.send(db, row("same"))
+        ADD.send(db, row("same"))
+        return each(db, "cannot be done", ["a", "b"], lambda key: Steps().of(key)(db))
+
+    for others in ([], [Steps().of("c"), Steps().of("d")]):
+        with pytest.raises(IntegrityError):
+            abreast(engine, work, *others)
+    assert names(engine) == {}
 
 
 def test_statements_past_it_are_done_where_they_stand(engine: Engine) -> None:

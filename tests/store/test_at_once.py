@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -182,17 +183,16 @@ def test_one_long_commit_is_no_slow_disk_and_several_are() -> None:
     assert pace.is_slow()
 
 
-def test_a_disk_that_is_quick_again_is_waited_for_again(monkeypatch) -> None:
-    monkeypatch.setattr(at_once, "SHARE", 0)
-    pace, slow = Pace(), 0
-    for _ in range(20):
-        pace.took(0.03)
-    monkeypatch.setattr(at_once, "SHARE", 1_000_000)
-    for _ in range(30):
-        pace.took(0.001)
-        slow += pace.is_slow()
-        pace._slow_until = 0.0
-    assert 0 < slow < 15
+@pytest.mark.parametrize(("then", "slow"), [(0.001, False), (0.03, True)])
+def test_after_a_slow_time_the_first_commit_tells(monkeypatch, then: float, slow: bool) -> None:
+    monkeypatch.setattr(at_once, "SHARE", 1)
+    pace = Pace()
+    pace.took(2.0)
+    assert pace.is_slow()
+    while pace.is_slow():
+        time.sleep(0.01)
+    pace.took(then)
+    assert pace.is_slow() is slow
 
 
 async def test_who_gave_up_waiting_keeps_nobody(engine, writer) -> None:

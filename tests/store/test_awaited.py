@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from gateway.store.store import Store
 from tests.support.indoors import Indoors
 
 ADD = Prepared(insert(cpo).returning(cpo.c.id))
+SEND = Prepared(insert(cpo))
 COUNT = Prepared(select(func.count().label("many")).select_from(cpo).where(cpo.c.key.like(bindparam("like"))))
 BY_WHOM = Prepared(select(func.pg_backend_pid().label("pid")))
 IN_WHICH = Prepared(select(func.txid_current().label("id")))
@@ -57,7 +59,7 @@ async def store(indoors: Indoors) -> AsyncIterator[Store]:
 
 
 def kill(indoors: Indoors, backend: int) -> None:
-    indoors.run(lambda db: db.execute(text(f"SELECT pg_terminate_backend({backend})")))
+    indoors.run(lambda db: db.execute(text(f"SELECT pg_terminate_backend({backend}, 10000)")))
 
 
 async def test_it_is_done_here(store: Store) -> None:
@@ -164,6 +166,65 @@ async def test_what_may_have_been_committed_is_not_done_again(store: Store, indo
         await store.write_briefly(cut_off)
     assert len(done) == 1
     await store.write_briefly(add("k-later"))
+
+
+@pytest.mark.parametrize("name", ["write", "write_briefly", "note_briefly"])
+async def test_what_would_go_with_its_commit_alone_is_done_though_the_connection_was_lost_before(
+    store: Store, indoors: Indoors, name: str
+) -> None:
+    write = getattr(store, name)
+    for key in ("k1", "k2"):
+        kill(indoors, await write(BY_WHOM.scalar, {}))
+        await write(SEND.send, {"country_code": "NL", "party_id": "CPO", "key": key, "name": key})
+        assert await store.glance(many) == int(key[1])
+
+
+async def test_a_reader_that_lost_its_connection_unseen_gets_another(store: Store, indoors: Indoors) -> None:
+    await store.write_briefly(add("k"))
+    lost = []
+
+    def look(db: Connection) -> Any:
+        seen = many(db)
+        if not lost:
+            lost.append(1)
+            kill(indoors, BY_WHOM.scalar(db, {}))
+        return seen, db.execute(select(func.count()).select_from(cpo).where(cpo.c.key == "k")).scalar_one()
+
+    assert await store.glance(look) == (1, 1)
+    for _ in range(2):
+        assert await store.glance(lambda db: (many(db), threading.get_ident())) == (1, threading.get_ident())
+
+
+async def test_a_writer_that_passes_over_a_lost_connection_keeps_nobody_after_it(
+    store: Store, indoors: Indoors
+) -> None:
+    def careless(db: Connection) -> str:
+        kill(indoors, BY_WHOM.scalar(db, {}))
+        with suppress(OperationalError):
+            many(db)
+        return "fine"
+
+    with suppress(Exception):
+        await store.write_briefly(careless)
+    assert (await store.write_briefly(add("k")))[1] == threading.get_ident()
+
+
+async def test_whatever_comes_after_the_commit_nothing_is_done_twice(store: Store, monkeypatch: Any) -> None:
+    done = []
+
+    def work(key: str) -> Work:
+        return lambda db: (done.append(key), add(key)(db))
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("after the COMMIT")
+
+    await store.write_briefly(many)
+    monkeypatch.setattr(Connection, "commit", breaks)
+    told = await asyncio.gather(*(store.write_briefly(work(f"k{place}")) for place in range(3)), return_exceptions=True)
+    monkeypatch.undo()
+    assert [type(one) for one in told] == [RuntimeError] * 3
+    assert len(done) == 3
+    assert await store.glance(many) == 3
 
 
 async def test_what_is_lost_before_its_commit_is_done_again(store: Store, indoors: Indoors) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg import DataError, errors
 from sqlalchemy import Connection, Engine, bindparam, insert, select, text, update
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, InternalError, ProgrammingError
 
 from gateway.store.abreast import apart
 from gateway.store.engine import open_engine, pipeline_of, way
@@ -117,6 +117,18 @@ def add_again(engine: Engine, then: str) -> None:
             NAMED.scalar(db, {"key_": "a"})
         if then == "a statement past it":
             db.execute(select(cpo.c.key))
+
+
+def test_what_has_failed_is_not_called_committed(engine: Engine) -> None:
+    def swallow() -> None:
+        with engine.begin() as db:
+            ADD.run(db, row("a"))
+            with pytest.raises(IntegrityError):
+                ADD.run(db, row("a"))
+
+    with pytest.raises(InternalError):
+        swallow()
+    assert keys(engine) == []
 
 
 def test_apart_takes_back_what_it_has_not_sent_and_leaves_what_came_before(engine: Engine) -> None:
