@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
-from psycopg import Connection as PostgreSQL
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -74,6 +73,7 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
     connection.autocommit = True  # in a transaction it would be undone with the first rollback
     connection.execute("SET TIME ZONE 'UTC'")
     connection.autocommit = False
+    connection.prepare_threshold = None  # what it prepares itself it drops with a rollback, and all of ours with it
     record.info[PIPELINE] = Pipeline(connection)
 
 
@@ -119,10 +119,7 @@ def later(db: Connection, text: str, values: Sequence[Any]) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    options, driver = connection.get_execution_options(), connection.connection.dbapi_connection
-    assert isinstance(driver, PostgreSQL)
-    if options.get("reshaping"):  # with what it has prepared itself, psycopg drops what others have, too
-        driver.prepare_threshold = None
+    options = connection.get_execution_options()
     with telling(connection, "BEGIN"):
         pipeline_of(connection).look()
     pipeline_of(connection).begin(lightly=bool(options.get("lightly")))

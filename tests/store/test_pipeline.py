@@ -234,6 +234,19 @@ def test_what_somebody_has_deallocated_is_prepared_again(engine: Engine) -> None
         assert NAMED.scalar(db, {"key_": "a"}) is None
 
 
+def test_a_rollback_leaves_what_was_prepared(engine: Engine) -> None:
+    def look_past_it_in_vain() -> None:
+        with engine.begin() as db:
+            assert NAMED.scalar(db, {"key_": "a"}) is None
+            for _ in range(8):  # psycopg would prepare it
+                db.execute(select(cpo.c.key))
+            raise LookupError
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            look_past_it_in_vain()
+
+
 LONG = "x" * 200_000
 
 
