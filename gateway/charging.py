@@ -37,7 +37,8 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
     known = _known(db, station, event, now)
     # What a meter says changes nothing of who is where; an end is followed where the Session is completed.
     placeless = known is not None and (known["station_evse"], known["station_connector"]) == (None, None)
-    is_news = known is None or placeless or event.id_token is not None or event.reservation is not None
+    is_placed = placeless or (known is not None and _tells_place(event, known))
+    is_news = known is None or is_placed or event.id_token is not None or event.reservation is not None
     if known is None and (event.phase is Phase.STARTED or event.seq is not None):
         # 2.x names a transaction that we have not heard of when its first message comes later, or never.
         known = _begin(db, station, event, rules, now)
@@ -221,10 +222,11 @@ _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connecto
 
 
 def _tells_place(event: TransactionChanged, known: Row) -> bool:
-    """The EVSE, or after it the connector."""
-    if event.evse is None or known["station_connector"] is not None:
+    """The EVSE, or after it the connector; they may be others than those that a start was asked for at."""
+    if event.evse is None:
         return False
-    return known["station_evse"] is None or event.connector is not None
+    elsewhere = event.connector is not None and event.connector != known["station_connector"]
+    return event.evse != known["station_evse"] or elsewhere
 
 
 def _placed(event: TransactionChanged, known: Row) -> TransactionChanged:

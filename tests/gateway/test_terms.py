@@ -159,6 +159,21 @@ def test_a_start_that_is_carried_out_at_another_evse_costs_what_that_one_costs(a
     assert billed(there) == [("E2", ["FAST"], 7.5)]
 
 
+def test_so_it_does_where_the_place_is_told_after_the_driver(anywhere: Indoors) -> None:
+    """2.x sends what it could not send in any order."""
+    there = two_evses(anywhere, NEW)
+    there.asks_to_start()
+    [session] = anywhere.rows("session")
+    driver = {"id_token": CARD, "remote_start_id": session["remote_start_id"]}
+    there.tells(Phase.UPDATED, "TX", [(anywhere.now, 0)], seq=1, connector=None, **driver)
+    there.tells(Phase.STARTED, "TX", [(anywhere.now, 0)], seq=0, evse=2, connector=1)
+    [moved] = anywhere.rows("session")
+    assert (moved["evse_uid"], moved["state"]) == ("E2", "ACTIVE")
+    anywhere.pass_(hours=1)
+    there.tells(Phase.ENDED, "TX", [(anywhere.now, 10_000)], seq=2, connector=None)
+    assert billed(there) == [("E2", ["FAST"], 7.5)]
+
+
 def test_what_was_asked_anywhere_is_asked_at_the_evse_that_it_becomes(indoors: Indoors) -> None:
     there = two_evses(indoors, NEW, E1=["SLOW", "ANY"], E2=["FAST", "ANY"])
     held = there.reserves(evse_uid=None)
