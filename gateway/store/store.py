@@ -164,18 +164,24 @@ class Store:
         return lost
 
     def _look(self, works: Sequence[_Work], *, again: bool = True) -> Sequence[Any]:
-        with self._reading.connect() as db:
-            db.begin()
-            try:
-                outcomes = _seen(db, works)
-            except Exception:  # of one, or of the connection: each by itself tells
-                db.invalidate()
-                return [outcome for work in works for outcome in self._look([work])]
+        outcomes = self._looked(works)
         # A server that was started again has closed the connection, which shows when it is used.
         if again and any(isinstance(one, DBAPIError) and one.connection_invalidated for one in outcomes):
             self._engine.dispose()  # it has closed the others, too
             return self._look(works, again=False)
         return outcomes
+
+    def _looked(self, works: Sequence[_Work]) -> Sequence[Any]:
+        with self._reading.connect() as db:
+            try:
+                db.begin()
+            except DBAPIError as lost:
+                return [lost] * len(works)
+            try:
+                return _seen(db, works)
+            except Exception:  # of one, or of the connection: each by itself tells
+                db.invalidate()
+                return [outcome for work in works for outcome in self._look([work])]
 
 
 def _done(db: Connection, works: Sequence[tuple[_Work, frozenset[str] | None]]) -> Sequence[Any]:

@@ -112,7 +112,7 @@ def plans(indoors: Indoors) -> list[str]:
     found: list[str] = []
 
     def explain(cursor: sqlite3.Cursor, statement: str, parameters: Any) -> None:
-        if statement.startswith(("SELECT", "UPDATE")):
+        if statement.startswith(("SELECT", "UPDATE", "INSERT")):
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             # A list that is given is looked through, of course.
             found.extend(row[-1] for row in cursor if not row[-1].startswith("SCAN json_each"))
