@@ -1,6 +1,6 @@
 """Works about different things go to PostgreSQL together, and each comes to what it comes to alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,28 +9,16 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.each import each
 from gateway.store.abreast import Abreast, alone, apart
-from gateway.store.engine import open_engine, way
+from gateway.store.engine import way
 from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo
-from gateway.store.schema import upgrade
+from tests.support.stores import cpo_row
 
 ADD = Prepared(insert(cpo).returning(cpo.c.id))
 NAMED = Prepared(select(cpo.c.name).where(cpo.c.key == bindparam("key_")))
 RENAME = Prepared(update(cpo).where(cpo.c.key == bindparam("key_")).values(name=bindparam("name_")))
 
 Work = Callable[[Connection], Any]
-
-
-@pytest.fixture
-def engine(postgres_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgres_url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
-
-
-def row(key: str) -> dict[str, str]:
-    return {"country_code": "NL", "party_id": "CPO", "key": key, "name": "first"}
 
 
 def abreast(engine: Engine, *works: Work | tuple[Work, set[str]]) -> list[Any]:
@@ -59,7 +47,7 @@ class Steps:
         return work
 
     def _add(self, db: Connection, key: str) -> None:
-        ADD.one(db, row(key))
+        ADD.one(db, cpo_row(key))
 
     def _rename(self, db: Connection, key: str) -> None:
         assert RENAME.run(db, {"key_": key, "name_": f"second of {key}"}) == 1
@@ -108,12 +96,12 @@ def test_one_that_fails_undoes_them_all_and_leaves_the_connection_as_it_was(engi
     def stopped(db: Connection) -> None:
         try:
             for number in range(100):
-                ADD.one(db, row(f"s{number}"))
+                ADD.one(db, cpo_row(f"s{number}"))
         finally:
             ended.append(True)
 
     def fail(db: Connection) -> None:
-        ADD.one(db, row("half"))
+        ADD.one(db, cpo_row("half"))
         raise LookupError("mine alone")
 
     with pytest.raises(LookupError):
@@ -127,7 +115,7 @@ def test_one_that_fails_undoes_them_all_and_leaves_the_connection_as_it_was(engi
 def test_a_statement_that_fails_is_told_as_ever(engine: Engine, beside: int) -> None:
     def twice(db: Connection) -> None:
         for _ in range(2):
-            ADD.one(db, row("same"))
+            ADD.one(db, cpo_row("same"))
 
     with pytest.raises(IntegrityError) as told:
         abreast(engine, twice, *(Steps().of(f"k{number}") for number in range(beside)))
@@ -154,7 +142,7 @@ def test_what_is_done_apart_is_undone_alone(engine: Engine) -> None:
     steps = Steps()
 
     def tries(db: Connection) -> str:
-        ADD.one(db, row("kept"))
+        ADD.one(db, cpo_row("kept"))
         for _ in range(2):
             with pytest.raises(IntegrityError):
                 twice_apart(db)
@@ -166,13 +154,13 @@ def test_what_is_done_apart_is_undone_alone(engine: Engine) -> None:
 
 def twice_apart(db: Connection) -> None:
     with apart(db):
-        ADD.one(db, row("undone"))
-        ADD.one(db, row("kept"))
+        ADD.one(db, cpo_row("undone"))
+        ADD.one(db, cpo_row("kept"))
 
 
 def tries_none(db: Connection) -> None:
     with apart(db):
-        ADD.one(db, row("none"))
+        ADD.one(db, cpo_row("none"))
 
 
 def test_one_whose_clean_up_fails_leaves_a_connection_that_is_sound(engine: Engine) -> None:
@@ -184,8 +172,8 @@ def test_one_whose_clean_up_fails_leaves_a_connection_that_is_sound(engine: Engi
             raise LookupError
 
     def twice(db: Connection) -> None:
-        ADD.one(db, row("a"))
-        ADD.one(db, row("a"))
+        ADD.one(db, cpo_row("a"))
+        ADD.one(db, cpo_row("a"))
 
     with pytest.raises(IntegrityError):
         abreast(engine, twice, unclean, unclean)
@@ -197,8 +185,8 @@ def test_one_whose_clean_up_fails_leaves_a_connection_that_is_sound(engine: Engi
 
 def test_what_is_amiss_with_what_came_before_is_not_the_first_row_s_affair(engine: Engine) -> None:
     def work(db: Connection) -> list[str]:
-        ADD.send(db, row("same"))
-        ADD.send(db, row("same"))
+        ADD.send(db, cpo_row("same"))
+        ADD.send(db, cpo_row("same"))
         return each(db, "cannot be done", ["a", "b"], lambda key: Steps().of(key)(db))
 
     for others in ([], [Steps().of("c"), Steps().of("d")]):
@@ -211,7 +199,7 @@ def test_statements_past_it_are_done_where_they_stand(engine: Engine) -> None:
     steps = Steps()
 
     def plain(db: Connection) -> list[str]:
-        ADD.one(db, row("plain"))
+        ADD.one(db, cpo_row("plain"))
         return list(db.execute(select(cpo.c.name).where(cpo.c.key == "plain")).scalars())
 
     assert abreast(engine, steps.of("a"), plain, steps.of("b"))[1] == ["first"]
@@ -220,11 +208,11 @@ def test_statements_past_it_are_done_where_they_stand(engine: Engine) -> None:
 @pytest.mark.parametrize("beside", [0, 10])
 def test_a_connection_that_is_lost_is_told_so_and_the_next_one_is_sound(engine: Engine, beside: int) -> None:
     def lose(db: Connection) -> None:
-        ADD.one(db, row("lost"))
+        ADD.one(db, cpo_row("lost"))
         (backend,) = db.execute(text("SELECT pg_backend_pid()")).one()
         with engine.connect() as other:
             other.execute(text(f"SELECT pg_terminate_backend({backend})"))
-        ADD.one(db, row("never"))
+        ADD.one(db, cpo_row("never"))
 
     with pytest.raises(DBAPIError) as told:
         abreast(engine, lose, *(Steps().of(f"k{number}") for number in range(beside)))
@@ -239,5 +227,5 @@ def test_without_others_nobody_need_be_alone(engine: Engine) -> None:
     with engine.begin() as db:
         alone(db)
         with apart(db):
-            ADD.one(db, row("one"))
+            ADD.one(db, cpo_row("one"))
     assert names(engine) == {"one": "first"}

@@ -17,6 +17,7 @@ from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo
 from gateway.store.store import Store
 from tests.support.indoors import Indoors
+from tests.support.stores import cpo_row, ticking
 
 ADD = Prepared(insert(cpo).returning(cpo.c.id))
 SEND = Prepared(insert(cpo))
@@ -31,7 +32,7 @@ Work = Callable[[Connection], Any]
 
 def add(key: str, *then: Prepared) -> Work:
     def work(db: Connection) -> tuple[int, int]:
-        ADD.one(db, {"country_code": "NL", "party_id": "CPO", "key": key, "name": key})
+        ADD.one(db, cpo_row(key))
         for one in then:
             one.all(db, {})
         return IN_WHICH.scalar(db, {}), threading.get_ident()
@@ -83,25 +84,16 @@ async def test_the_loop_goes_on_meanwhile_and_what_comes_then_goes_together(stor
 
 @pytest.mark.parametrize("first", ["write", "write_briefly"])
 async def test_of_one_process_one_writes_at_a_time_on_the_loop_or_beside_it(store: Store, first: str) -> None:
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.01)
-
     def slowly(db: Connection) -> int:
         seen = many(db)
         add(f"k{seen}", SLEEP)(db)
         return seen
 
     await store.write_briefly(many)
-    ticking = asyncio.create_task(tick())
-    works = [getattr(store, name)(slowly) for name in (first, "write", "write_briefly", "write")]
-    assert sorted(await asyncio.gather(*works)) == [0, 1, 2, 3]
-    ticking.cancel()
-    assert ticks > 10
+    async with ticking() as ticks:
+        works = [getattr(store, name)(slowly) for name in (first, "write", "write_briefly", "write")]
+        assert sorted(await asyncio.gather(*works)) == [0, 1, 2, 3]
+    assert ticks.many > 10
 
 
 @pytest.mark.parametrize("about", [True, False])
@@ -175,7 +167,7 @@ async def test_what_would_go_with_its_commit_alone_is_done_though_the_connection
     write = getattr(store, name)
     for key in ("k1", "k2"):
         kill(indoors, await write(BY_WHOM.scalar, {}))
-        await write(SEND.send, {"country_code": "NL", "party_id": "CPO", "key": key, "name": key})
+        await write(SEND.send, cpo_row(key))
         assert await store.glance(many) == int(key[1])
 
 

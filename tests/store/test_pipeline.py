@@ -13,27 +13,15 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, text, upda
 from sqlalchemy.exc import IntegrityError, InternalError, ProgrammingError
 
 from gateway.store.abreast import apart
-from gateway.store.engine import open_engine, pipeline_of, way
+from gateway.store.engine import pipeline_of, way
 from gateway.store.pipeline import Pipeline
 from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo
-from gateway.store.schema import upgrade
+from tests.support.stores import cpo_row, ticking
 
 ADD = Prepared(insert(cpo))
 NAMED = Prepared(select(cpo.c.name).where(cpo.c.key == bindparam("key_")))
 RENAME = Prepared(update(cpo).where(cpo.c.key == bindparam("key_")).values(name=bindparam("name_")))
-
-
-@pytest.fixture
-def engine(postgres_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgres_url)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
-
-
-def row(key: str) -> dict[str, str]:
-    return {"country_code": "NL", "party_id": "CPO", "key": key, "name": "first"}
 
 
 def keys(engine: Engine) -> list[str]:
@@ -59,10 +47,10 @@ def test_begin_goes_with_the_first_and_what_nobody_waits_for_with_the_commit(eng
     with engine.begin() as db:
         trips = Trips(db)
         assert NAMED.scalar(db, {"key_": "a"}) is None
-        ADD.send(db, row("a"))
+        ADD.send(db, cpo_row("a"))
         assert RENAME.run(db, {"key_": "a", "name_": "second"}) == 1
-        ADD.send(db, row("b"))
-        ADD.send(db, row("c"))
+        ADD.send(db, cpo_row("b"))
+        ADD.send(db, cpo_row("c"))
     assert trips.taken == [["BEGIN", "SELECT"], ["INSERT", "UPDATE"], ["INSERT", "INSERT", "COMMIT"]]
     assert keys(engine) == ["a", "b", "c"]
 
@@ -75,34 +63,34 @@ def test_a_transaction_of_nothing_goes_nowhere(engine: Engine) -> None:
 
 def test_what_nobody_waits_for_is_seen_by_statements_past_it(engine: Engine) -> None:
     with engine.begin() as db:
-        ADD.send(db, row("a"))
+        ADD.send(db, cpo_row("a"))
         assert db.execute(select(cpo.c.key)).scalars().all() == ["a"]
-        ADD.send(db, row("b"))
+        ADD.send(db, cpo_row("b"))
         assert db.execute(select(cpo.c.key)).scalars().all() == ["a", "b"]
 
 
 def test_it_is_undone_with_the_rest_also_when_it_was_never_sent(engine: Engine) -> None:
     def add_in_vain() -> None:
         with engine.begin() as db:
-            ADD.run(db, row("a"))
-            ADD.send(db, row("b"))
+            ADD.run(db, cpo_row("a"))
+            ADD.send(db, cpo_row("b"))
             raise LookupError
 
     with pytest.raises(LookupError):
         add_in_vain()
     with engine.begin() as db:
-        ADD.send(db, row("c"))
+        ADD.send(db, cpo_row("c"))
     assert keys(engine) == ["c"]
 
 
 @pytest.mark.parametrize("then", ["a statement", "a statement past it", "the commit", "the end of what is apart"])
 def test_what_is_amiss_with_it_is_told_with_what_follows(engine: Engine, then: str) -> None:
     with engine.begin() as db:
-        ADD.run(db, row("a"))
+        ADD.run(db, cpo_row("a"))
     with pytest.raises(IntegrityError):
         add_again(engine, then)
     with engine.begin() as db:
-        ADD.send(db, row("b"))
+        ADD.send(db, cpo_row("b"))
     assert keys(engine) == ["a", "b"]
 
 
@@ -110,9 +98,9 @@ def add_again(engine: Engine, then: str) -> None:
     with engine.begin() as db:
         if then == "the end of what is apart":
             with pytest.raises(IntegrityError), apart(db):
-                ADD.send(db, row("a"))
+                ADD.send(db, cpo_row("a"))
             assert NAMED.scalar(db, {"key_": "a"}) == "first"  # the transaction is sound
-        ADD.send(db, row("a"))
+        ADD.send(db, cpo_row("a"))
         if then == "a statement":
             NAMED.scalar(db, {"key_": "a"})
         if then == "a statement past it":
@@ -122,9 +110,9 @@ def add_again(engine: Engine, then: str) -> None:
 def test_what_has_failed_is_not_called_committed(engine: Engine) -> None:
     def swallow() -> None:
         with engine.begin() as db:
-            ADD.run(db, row("a"))
+            ADD.run(db, cpo_row("a"))
             with pytest.raises(IntegrityError):
-                ADD.run(db, row("a"))
+                ADD.run(db, cpo_row("a"))
 
     with pytest.raises(InternalError):
         swallow()
@@ -133,16 +121,16 @@ def test_what_has_failed_is_not_called_committed(engine: Engine) -> None:
 
 def test_apart_takes_back_what_it_has_not_sent_and_leaves_what_came_before(engine: Engine) -> None:
     with engine.begin() as db:
-        ADD.send(db, row("before"))
+        ADD.send(db, cpo_row("before"))
         with pytest.raises(LookupError):
             add_apart_in_vain(db)
-        ADD.send(db, row("after"))
+        ADD.send(db, cpo_row("after"))
     assert keys(engine) == ["after", "before"]
 
 
 def add_apart_in_vain(db: Connection) -> None:
     with apart(db):
-        ADD.send(db, row("within"))
+        ADD.send(db, cpo_row("within"))
         raise LookupError
 
 
@@ -163,7 +151,7 @@ def test_a_light_commit_is_light_where_psycopg_begins(engine: Engine) -> None:
 
 def test_without_sqlalchemy_s_begin_it_is_a_transaction_all_the_same(engine: Engine) -> None:
     with engine.connect() as db:
-        ADD.run(db, row("a"))
+        ADD.run(db, cpo_row("a"))
     assert keys(engine) == []
 
 
@@ -268,18 +256,9 @@ async def test_nor_on_the_loop(pipeline: Pipeline) -> None:
 
 
 async def test_the_loop_goes_on_meanwhile(pipeline: Pipeline) -> None:
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.01)
-
-    ticking = asyncio.create_task(tick())
-    await pipeline.awaited(pipeline.asking([asked(pipeline, "SELECT pg_sleep(0.5)")]))
-    ticking.cancel()
-    assert ticks > 5
+    async with ticking() as ticks:
+        await pipeline.awaited(pipeline.asking([asked(pipeline, "SELECT pg_sleep(0.5)")]))
+    assert ticks.many > 5
 
 
 async def test_whoever_gives_up_in_the_middle_leaves_a_connection_that_is_closed(engine: Engine) -> None:
