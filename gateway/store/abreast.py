@@ -14,7 +14,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from gateway.store.engine import FRONT, forget, pipeline_of, telling, waits, way
+from gateway.store.engine import FRONT, forget, has_unsent, pipeline_of, telling, way
 from gateway.store.pipeline import Asked, Told, Waiting
 
 Work = Callable[[Connection], Any]
@@ -88,9 +88,9 @@ class Abreast:
         return walkers
 
     def _walk(self, waiting: Sequence[_Walker]) -> Waiting[None]:
-        going, alone = list[_Walker](), list[_Walker]()
+        going, chosen = list[_Walker](), list[_Walker]()
         while waiting or going:
-            starting = [one for one in waiting if not alone and all(before.dead for before in one.after)]
+            starting = [one for one in waiting if not chosen and all(before.dead for before in one.after)]
             if starting:
                 waiting = [one for one in waiting if one not in set(starting)]
             for one in starting:
@@ -101,17 +101,17 @@ class Abreast:
                 try:
                     answers = yield from self._answers(asking)
                 except DBAPIError as problem:
-                    if not alone:
+                    if not chosen:
                         raise
                     _go_on(asking[0], problem)  # it may know what to do
                 else:
                     for one, answer in zip(asking, answers, strict=True):
                         _go_on(one, answer)
             elif going:
-                alone = going[:1]
+                chosen = going[:1]
                 _go_on(going[0], None)
             going = [one for one in going if not one.dead]
-            alone = [one for one in alone if not one.dead]
+            chosen = [one for one in chosen if not one.dead]
 
     def _answers(self, asking: Sequence[_Walker]) -> Waiting[Sequence[Told]]:
         asked = [one.asks for one in asking if one.asks is not None]
@@ -165,7 +165,7 @@ def apart(db: Connection) -> Iterator[None]:
 
 def send_now(db: Connection) -> None:
     """What was to be sent later, so that what is amiss with it is not told to whom it does not concern."""
-    if waits(db):
+    if has_unsent(db):
         _say(db, "SELECT 1")
 
 

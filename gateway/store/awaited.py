@@ -140,7 +140,7 @@ class Awaited:
             return [NotNow()] * len(works)
 
 
-def _result(outcome: R | BaseException) -> R:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+def _result(told: R | BaseException) -> R:
+    if isinstance(told, BaseException):
+        raise told
+    return told

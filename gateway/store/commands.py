@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, String, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, String, and_, bindparam, func, insert, null, or_, select, update
 
 from gateway.domain.lifecycle import COMMAND, CommandState, before
 from gateway.store.prepared import Prepared, Row, among
@@ -66,6 +66,7 @@ _OF_IDS = select(command.c.station).where(_IS_OF_IDS)
 _WRITE_DOWN = Prepared(insert(command).returning(command.c.id))
 _BY_ID = Prepared(select(command).where(command.c.id == bindparam("id_")))
 _DUPLICATE = Prepared(select(command).where(command.c.duplicate_key == bindparam("key")))
+_GIVE_KEY_UP = Prepared(update(command).where(command.c.id == bindparam("id_")).values(duplicate_key=null()))
 _DISPATCH = Prepared(
     update(command)
     .where(_IS_OF_IDS, command.c.state.in_(before(COMMAND, CommandState.DISPATCHED)))
@@ -143,7 +144,7 @@ def duplicate(db: Connection, key: str, now: datetime) -> Row | None:
     row = _DUPLICATE.first(db, {"key": key})
     if row is None or row["received_at"] > now - DUPLICATE_WINDOW:
         return row
-    db.execute(update(command).where(command.c.id == row["id"]).values(duplicate_key=None))
+    _GIVE_KEY_UP.send(db, {"id_": row["id"]})
     return None
 
 

@@ -130,9 +130,9 @@ def _flush_postgresql(connection: Connection, *_: object) -> None:
         pipeline_of(connection).flush()
 
 
-def waits(db: Connection) -> bool:
+def has_unsent(db: Connection) -> bool:
     """There is something that was to be sent later."""
-    return PIPELINE in db.connection.info and pipeline_of(db).waits
+    return PIPELINE in db.connection.info and pipeline_of(db).has_unsent
 
 
 def forget(db: Connection) -> None:

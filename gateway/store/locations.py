@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.parties import Partner
+from gateway.store.prepared import Prepared
 from gateway.store.rows import cpo, evse, location, partner, partner_sight
 from ocpi.paging import Page
 from ocpi.types import fold
@@ -36,7 +37,8 @@ _SIGHT = and_(
 #: A partner sees a Location: all of them, or it is among what is named to it.
 SEES = or_(partner.c.sees_all, exists().where(_SIGHT).correlate(partner, location))
 _SEEN = select(location.c.id).join(partner, partner.c.id == bindparam("partner_")).where(SEES)
-_IS_SEEN = _SEEN.where(location.c.id == bindparam("location_"))
+_IS_SEEN = Prepared(_SEEN.where(location.c.id == bindparam("location_")))
+_CPOS_SEEN = Prepared(select(partner_sight.c.cpo).where(partner_sight.c.partner == bindparam("partner_")))
 _EVSES = select(evse).where(evse.c.location.in_(bindparam("locations", expanding=True))).order_by(evse.c.id)
 
 
@@ -71,7 +73,7 @@ def by_pk(db: Connection, one: Partner, location_pk: int) -> Kept | None:
 
 
 def sees(db: Connection, one: Partner, location_pk: int) -> bool:
-    return one.sees_all or db.execute(_IS_SEEN, {"partner_": one.id, "location_": location_pk}).first() is not None
+    return one.sees_all or _IS_SEEN.first(db, {"partner_": one.id, "location_": location_pk}) is not None
 
 
 def seen_by(db: Connection, partner_id: int) -> list[int]:
@@ -80,8 +82,7 @@ def seen_by(db: Connection, partner_id: int) -> list[int]:
 
 def cpos_seen(db: Connection, partner_id: int) -> set[int]:
     """The parties of ours of which a partner that does not see everything sees anything."""
-    mine = select(partner_sight.c.cpo).where(partner_sight.c.partner == partner_id)
-    return set(db.execute(mine).scalars())
+    return set(_CPOS_SEEN.scalars(db, {"partner_": partner_id}))
 
 
 def sights(db: Connection, partner_id: int) -> Sequence[RowMapping]:

@@ -50,7 +50,7 @@ class Pipeline:
         self._names: dict[str, bytes] = {}
         self._named = 0
         self._lightly = False
-        self._waiting: list[Asked] = []
+        self._unsent: list[Asked] = []
 
     def look(self) -> None:
         """Raises when the connection has been closed while nobody asked for anything."""
@@ -64,7 +64,7 @@ class Pipeline:
 
     def begin(self, *, lightly: bool) -> None:
         """What comes next is a new transaction, of which ``lightly`` says whether its COMMIT waits for the disk."""
-        self._lightly, self._waiting = lightly, []
+        self._lightly, self._unsent = lightly, []
 
     def execute(self, text: str, values: Sequence[Any]) -> Told:
         """Raises psycopg's errors, as all do that ask."""
@@ -72,7 +72,7 @@ class Pipeline:
 
     def later(self, text: str, values: Sequence[Any]) -> None:
         """Send it with what is asked for next, or with COMMIT."""
-        self._waiting.append((text, self.encoded(values)))
+        self._unsent.append((text, self.encoded(values)))
 
     def encoded(self, values: Sequence[Any]) -> Sequence[Any]:
         return self._adapted.dump_sequence(values, [PyFormat.TEXT] * len(values)) if values else ()
@@ -82,8 +82,8 @@ class Pipeline:
         return self.wait(self.asking(asked))
 
     def asking(self, asked: Sequence[Asked]) -> Waiting[list[Told]]:
-        first = [*self._beginning(), *self._waiting]
-        self._waiting = []
+        first = [*self._beginning(), *self._unsent]
+        self._unsent = []
         together = [*first, *asked]
         try:
             self._pq.enter_pipeline_mode()
@@ -109,6 +109,8 @@ class Pipeline:
                 events = waiting.send(happened)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # its own
+        finally:
+            waiting.close()
 
     async def awaited(self, waiting: Waiting[R]) -> R:
         """What it comes to; the event loop goes on."""
@@ -122,18 +124,18 @@ class Pipeline:
             waiting.close()
 
     @property
-    def waits(self) -> bool:
+    def has_unsent(self) -> bool:
         """There is something that was to be sent later."""
-        return bool(self._waiting)
+        return bool(self._unsent)
 
     def flush(self) -> None:
         """Send what was to be sent later."""
-        if self._waiting:
+        if self._unsent:
             self.ask([])
 
     def forget(self) -> None:
         """What was to be sent later is not sent."""
-        self._waiting = []
+        self._unsent = []
 
     def commit(self) -> None:
         self.wait(self.committing())
@@ -142,7 +144,7 @@ class Pipeline:
         """Unless there is nothing to commit, or psycopg is to say what is amiss."""
         if self._pq.transaction_status == TransactionStatus.INERROR:  # which PostgreSQL would undo and call done
             raise InFailedSqlTransaction("A statement of the transaction has failed.")
-        if self._waiting or self._pq.transaction_status == TransactionStatus.INTRANS:
+        if self._unsent or self._pq.transaction_status == TransactionStatus.INTRANS:
             yield from self.asking([_COMMIT])
 
     def _beginning(self) -> list[Asked]:

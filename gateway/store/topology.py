@@ -50,13 +50,8 @@ def has_evse(db: Connection, location_pk: int, evse_uid: str) -> bool:
 
 
 def has_connector(db: Connection, location_pk: int, evse_uid: str, connector_id: str) -> bool:
-    asked = (
-        select(connector.c.id)
-        .join(evse, evse.c.id == connector.c.evse)
-        .where(evse.c.location == location_pk, evse.c.evse_key == fold(evse_uid))
-        .where(connector.c.connector_key == fold(connector_id))
-    )
-    return db.execute(asked).first() is not None
+    known = {"location": location_pk, "evse_key": fold(evse_uid), "connector_key": fold(connector_id)}
+    return _CONNECTOR.first(db, known) is not None
 
 
 def capabilities(db: Connection, location_pk: int, evse_uid: str) -> frozenset[str]:
@@ -261,6 +256,12 @@ _EVSE = Prepared(
     select(evse.c.id).where(
         evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"), evse.c.status != _REMOVED
     )
+)
+_CONNECTOR = Prepared(
+    select(connector.c.id)
+    .join(evse, evse.c.id == connector.c.evse)
+    .where(evse.c.location == bindparam("location"), evse.c.evse_key == bindparam("evse_key"))
+    .where(connector.c.connector_key == bindparam("connector_key"))
 )
 _BOUND = (
     select(binding.c.station).join(evse, evse.c.id == binding.c.evse).where(evse.c.location == bindparam("location"))
