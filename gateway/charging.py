@@ -14,7 +14,7 @@ from gateway.each import each
 from gateway.house import Rules
 from gateway.measuring import AHEAD, believed
 from gateway.store import sessions as table
-from gateway.store import transactions
+from gateway.store import topology, transactions
 from gateway.store.abreast import apart
 from gateway.store.prepared import Row
 from gateway.store.statements import take_number
@@ -37,8 +37,8 @@ def transaction(db: Connection, station: str, event: TransactionChanged, rules: 
     known = _known(db, station, event, now)
     # What a meter says changes nothing of who is where; an end is followed where the Session is completed.
     placeless = known is not None and (known["station_evse"], known["station_connector"]) == (None, None)
-    is_placed = placeless or (known is not None and _tells_place(event, known))
-    is_news = known is None or is_placed or event.id_token is not None or event.reservation is not None
+    is_news = known is None or placeless or event.phase is Phase.STARTED
+    is_news = is_news or event.id_token is not None or event.reservation is not None
     if known is None and (event.phase is Phase.STARTED or event.seq is not None):
         # 2.x names a transaction that we have not heard of when its first message comes later, or never.
         known = _begin(db, station, event, rules, now)
@@ -146,8 +146,9 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
     event = _placed(event, known)
     if _final(known):
         return known, []
+    elsewhere = _began_elsewhere(db, event, known)
     known = doubts.dispelled(db, known, event, rules, now)
-    if news:
+    if news or elsewhere:
         doubts.of_others(db, known["station"], (event.evse, event.connector), known["start_date_time"], rules, now)
     if known["partner"] is None:
         event = _as_begun(event, known) if news else event
@@ -165,7 +166,7 @@ def _go_on(db: Connection, known: Row, event: TransactionChanged, rules: Rules, 
             return _joined(db, known, waiting, event, rules, now)
         if held is not None:
             table.change(db, known["id"], now, reservation=held["id"])
-    if news:
+    if news or elsewhere:
         place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
         table.change(db, known["id"], now, **terms.there(db, known, place, known["start_date_time"]))
         sessions.tell(db, table.by_pk(db, known["id"]), rules, now)
@@ -180,8 +181,10 @@ def _joined(
     One that its partner may have been told of already is INVALID; one that nobody knows of is no more.
     """
     told = {name: known[name] for name in ("transaction_id", "start_key", "start_date_time")}
-    if (known["station_evse"], known["station_connector"]) != (None, None):
-        place = {name: known[name] for name in _PLACE}
+    place: dict[str, Any] = {name: known[name] for name in _PLACE}
+    if _tells_place(event, known):
+        place = sessions.whereabouts(db, known["station"], event.evse, event.connector)
+    if (place["station_evse"], place["station_connector"]) != (None, None):
         told |= terms.there(db, waiting, place, known["start_date_time"])
     told |= ownership.of_presented_card(db, waiting, _as_begun(event, known), now)
     try:
@@ -222,11 +225,23 @@ _PLACE = ("station_evse", "station_connector", "location", "evse_uid", "connecto
 
 
 def _tells_place(event: TransactionChanged, known: Row) -> bool:
-    """The EVSE, or after it the connector; they may be others than those that a start was asked for at."""
-    if event.evse is None:
+    """The EVSE, or after it the connector."""
+    if event.evse is None or known["station_connector"] is not None:
         return False
-    elsewhere = event.connector is not None and event.connector != known["station_connector"]
-    return event.evse != known["station_evse"] or elsewhere
+    return known["station_evse"] is None or event.connector is not None
+
+
+def _began_elsewhere(db: Connection, event: TransactionChanged, known: Row) -> bool:
+    """2.x: its first message comes after others, by which it was taken for one at the place of its start.
+
+    Told later, or again, another place moves no charge.
+    """
+    if event.phase is not Phase.STARTED or event.evse is None or _tells_place(event, known):
+        return False
+    there = (event.evse, event.connector if event.connector is not None else known["station_connector"])
+    if there == (known["station_evse"], known["station_connector"]) or transactions.begins(db, known["id"]):
+        return False
+    return topology.place_of(db, known["station"], event.evse, event.connector) is not None
 
 
 def _placed(event: TransactionChanged, known: Row) -> TransactionChanged:

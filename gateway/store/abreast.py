@@ -165,6 +165,7 @@ def apart(db: Connection) -> Iterator[None]:
 
 def send_now(db: Connection) -> None:
     """What was to be sent later, so that what is amiss with it is not told to whom it does not concern."""
+    alone(db)  # what others send meanwhile would go with the next statement
     if has_unsent(db):
         _say(db, "SELECT 1")
 

@@ -141,7 +141,7 @@ class Pipeline:
         self.wait(self.committing())
 
     def committing(self) -> Waiting[None]:
-        """Unless there is nothing to commit, or psycopg is to say what is amiss."""
+        """Unless there is nothing to commit; that the connection is closed is psycopg's to say."""
         if self._pq.transaction_status == TransactionStatus.INERROR:  # which PostgreSQL would undo and call done
             raise InFailedSqlTransaction("A statement of the transaction has failed.")
         if self._unsent or self._pq.transaction_status == TransactionStatus.INTRANS:

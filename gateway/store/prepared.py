@@ -122,7 +122,7 @@ class _Compiled:
         assert len(self.places) == len(answered), "two columns of one name"
 
     def execute(self, db: Connection, values: Row) -> Any:
-        """A cursor."""
+        """What was answered, as a cursor has it."""
         return self._hand_over(db, way(db).execute, values)
 
     def send(self, db: Connection, values: Row) -> None:

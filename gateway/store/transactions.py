@@ -28,10 +28,13 @@ _BY_ID = Prepared(
         session.c.station == bindparam("station_"), session.c.transaction_id == bindparam("transaction_id_")
     )
 )
-_ENDED = Prepared(
-    select(transaction_event.c.id)
-    .where(transaction_event.c.session == bindparam("session_"), transaction_event.c.phase == Phase.ENDED)
-    .limit(2)
+_STARTED, _ENDED = (
+    Prepared(
+        select(transaction_event.c.id)
+        .where(transaction_event.c.session == bindparam("session_"), transaction_event.c.phase == phase)
+        .limit(2)
+    )
+    for phase in (Phase.STARTED, Phase.ENDED)
 )
 _NUMBERS = Prepared(
     select(
@@ -153,6 +156,11 @@ def to_close(db: Connection, now: datetime, most: int = 100) -> list[int]:
     """Transactions that ended, and whose missing messages have not come in their time."""
     asked = select(session.c.id).where(session.c.state == SessionState.ACTIVE, session.c.closes_at <= now)
     return list(db.execute(asked.limit(most)).scalars())
+
+
+def begins(db: Connection, session_pk: int) -> bool:
+    """Its station has told of its beginning."""
+    return _STARTED.first(db, {"session_": session_pk}) is not None
 
 
 def ends(db: Connection, session_pk: int) -> int:

@@ -174,6 +174,68 @@ def test_so_it_does_where_the_place_is_told_after_the_driver(anywhere: Indoors) 
     assert billed(there) == [("E2", ["FAST"], 7.5)]
 
 
+@pytest.mark.parametrize(
+    ("asked", "billed_at"),
+    [("a start", ("E2", ["FAST"], 7.5)), ("a reservation of any EVSE", ("E2", ["ANY"], 5.0))],
+)
+def test_so_it_does_where_driver_and_place_come_after_a_message_of_neither(
+    indoors: Indoors, asked: str, billed_at: object
+) -> None:
+    if asked == "a start":
+        there = two_evses(indoors, NEW)
+        there.asks_to_start()
+        driver = {"remote_start_id": indoors.rows("session")[0]["remote_start_id"]}
+    else:
+        there = two_evses(indoors, NEW, E1=["SLOW", "ANY"], E2=["FAST", "ANY"])
+        driver = {"reservation": there.reserves(evse_uid=None)["number"]}
+    there.tells(Phase.UPDATED, "TX", [(indoors.now, 0)], seq=1, connector=None)
+    there.tells(Phase.STARTED, "TX", [(indoors.now, 0)], seq=0, evse=2, connector=1, id_token=CARD, **driver)
+    indoors.pass_(hours=1)
+    there.tells(Phase.ENDED, "TX", [(indoors.now, 10_000)], seq=2, connector=None)
+    assert billed(there) == [billed_at]
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTED, Phase.UPDATED, Phase.ENDED])
+@pytest.mark.parametrize("evse", [0, 2, 99])
+def test_no_place_that_is_told_again_moves_a_charge(indoors: Indoors, phase: Phase, evse: int) -> None:
+    there = two_evses(indoors, NEW)
+    there.asks_to_start()
+    [session] = indoors.rows("session")
+    driver = {"id_token": CARD, "remote_start_id": session["remote_start_id"]}
+    there.tells(Phase.STARTED, "TX", [(indoors.now, 0)], seq=0, evse=1, connector=1, **driver)
+    there.asks_to_start(evse_uid="E2")
+    indoors.pass_(hours=1)
+    there.tells(phase, "TX", [(indoors.now, 10_000)], seq=1, evse=evse, connector=1)
+    if phase is not Phase.ENDED:
+        there.tells(Phase.ENDED, "TX", [(indoors.now, 10_000)], seq=2, connector=None)
+    assert billed(there) == [("E1", ["SLOW"], 2.5)]
+    assert [row["state"] for row in indoors.rows("session")] == ["COMPLETED", "PENDING"]
+
+
+@pytest.mark.parametrize("evse", [0, 99])
+def test_a_beginning_at_a_place_that_nobody_knows_leaves_a_charge_where_it_is(indoors: Indoors, evse: int) -> None:
+    there = two_evses(indoors, NEW)
+    there.asks_to_start()
+    [session] = indoors.rows("session")
+    driver = {"id_token": CARD, "remote_start_id": session["remote_start_id"]}
+    there.tells(Phase.UPDATED, "TX", [(indoors.now, 0)], seq=1, connector=None, **driver)
+    there.tells(Phase.STARTED, "TX", [(indoors.now, 0)], seq=0, evse=evse, connector=1)
+    indoors.pass_(hours=1)
+    there.tells(Phase.ENDED, "TX", [(indoors.now, 10_000)], seq=2, connector=None)
+    assert billed(there) == [("E1", ["SLOW"], 2.5)]
+
+
+def test_where_it_is_told_to_have_begun_the_evse_is_charging(indoors: Indoors) -> None:
+    there = two_evses(indoors, NEW)
+    there.asks_to_start()
+    [session] = indoors.rows("session")
+    driver = {"id_token": CARD, "remote_start_id": session["remote_start_id"]}
+    there.tells(Phase.UPDATED, "TX", [(indoors.now, 0)], seq=1, connector=None, **driver)
+    assert [row["status"] for row in indoors.rows("evse")] == ["CHARGING", "AVAILABLE"]
+    there.tells(Phase.STARTED, "TX", [(indoors.now, 0)], seq=0, evse=2, connector=1)
+    assert [row["status"] for row in indoors.rows("evse")] == ["AVAILABLE", "CHARGING"]
+
+
 def test_what_was_asked_anywhere_is_asked_at_the_evse_that_it_becomes(indoors: Indoors) -> None:
     there = two_evses(indoors, NEW, E1=["SLOW", "ANY"], E2=["FAST", "ANY"])
     held = there.reserves(evse_uid=None)
