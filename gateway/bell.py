@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from gateway.gathered import Gathered
+from ocpp_bridge.standing import Script, Standing
 
 #: The one queue of the workers: RQ moves a job atomically only for a worker that listens to a single queue.
 QUEUE = "commands"
@@ -35,7 +36,7 @@ _OWN = {"created_at", "enqueued_at", "data", "description"}
 
 #: KEYS: RQ's set of queues, the queue, and the records of jobs. ARGV: what all records say alike, then for each job its
 #: id and what its own record says of ``_OWN``. RQ writes the same in several commands.
-_ENQUEUE = """
+_ENQUEUE = Script("""
 local alike = cjson.decode(ARGV[1])
 redis.call('SADD', KEYS[1], KEYS[2])
 for place = 3, #KEYS do
@@ -45,7 +46,7 @@ for place = 3, #KEYS do
     redis.call('HSET', KEYS[place], unpack(alike))
     redis.call('RPUSH', KEYS[2], id)
 end
-"""
+""")
 
 
 class Job(StrEnum):
@@ -87,7 +88,7 @@ class Bell:
         # A write that timed out may have been done: it is not repeated blindly, and nobody waits for it for long.
         once = Retry(NoBackoff(), 0)
         self._redis = Redis.from_url(redis_url, retry=once, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
-        self._enqueue = self._redis.register_script(_ENQUEUE)
+        self._standing = Standing(self._redis, PATIENCE)
         self._gathered = Gathered(self._ring)
         self._queue = Queue(QUEUE, connection=redis.Redis(), serializer=JSONSerializer)
         self._alike = _alike(self._queue)
@@ -98,6 +99,7 @@ class Bell:
             await self._gathered((job, meant))
 
     async def close(self) -> None:
+        await self._standing.close()
         await self._redis.aclose()
 
     async def _ring(self, rings: Sequence[tuple[Job, tuple[int, ...]]]) -> Sequence[None]:
@@ -107,7 +109,7 @@ class Bell:
         jobs = [(job_id(job, ids), *_told(job, ids)) for job, ids in gathered.items()]
         keys = [self._queue.redis_queues_keys, self._queue.key, *(Record.key_for(id_) for id_, *_ in jobs)]
         try:
-            await self._enqueue(keys=keys, args=[self._alike, *(word for one in jobs for word in one)])
+            await self._standing.run(_ENQUEUE, keys, [self._alike, *(word for one in jobs for word in one)])
         except (RedisError, OSError) as problem:
             raise NotHeard(str(problem)) from problem
         return [None for _ in rings]

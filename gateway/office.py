@@ -27,9 +27,12 @@ from gateway.store.store import Store
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.mailbox import Ringer
 from ocpp_bridge.registry import Holder, holders
+from ocpp_bridge.standing import Standing
 
 log = structlog.get_logger(__name__)
 
+#: Seconds that Redis may take to answer.
+PATIENCE = 5
 #: Results that are being posted to one partner; more wait for their turn.
 CALLS_AT_ONCE = 64
 
@@ -41,6 +44,7 @@ class Office:
     rules: Rules
     store: Store
     redis: Redis
+    standing: Standing
     bell: Bell
     http: httpx.AsyncBaseTransport
     names: CheckedResolver
@@ -52,26 +56,29 @@ class Office:
     def open(cls, settings: Settings, redis_url: str) -> Self:
         allow_private = settings.allow_private_callbacks
         redis = Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
+        standing = Standing(redis, PATIENCE)
 
         async def look(asked: Sequence[Collection[str]]) -> Sequence[Mapping[str, Holder]]:
-            found = await holders(redis, {station for stations in asked for station in stations})
+            found = await holders(standing, {station for stations in asked for station in stations})
             return [found] * len(asked)
 
         return cls(
             rules=Rules(settings=settings, secrets=open_secrets(settings)),
             store=Store(open_engine(settings.database)),
             redis=redis,
+            standing=standing,
             bell=Bell(redis_url),
             http=open_client(allow_private=allow_private),
             names=CheckedResolver(allow_private=allow_private),
             shares=Shares(CALLS_AT_ONCE),
-            ringer=Ringer(redis),
+            ringer=Ringer(standing),
             whereabouts=Gathered(look),
         )
 
     async def close(self) -> None:
         await self.http.aclose()
         await self.names.close()
+        await self.standing.close()
         await self.redis.aclose()
         await self.bell.close()
         await self.store.settled()

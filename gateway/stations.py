@@ -171,7 +171,3 @@ def _told(db: Connection, evse: int) -> None:
     status = evse_status([one["status"] for one in said])
     if status is not None and newest is not None:
         told(db, evse, status, newest)
-
-
-def heard(db: Connection, station: str, now: datetime) -> None:
-    stations.change(db, station, heard_at=now)

@@ -1,5 +1,6 @@
 """The desk: everything the bridge may ask of the house. A higher floor answers; the bridge knows no database."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -79,5 +80,5 @@ class Desk(Protocol):
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
         """2.x ReservationStatusUpdate: ``update`` is Expired, Removed or (2.1) NoTransaction."""
 
-    async def heard(self, station: str) -> None:
-        """A sign of life (any frame); called at most every few seconds."""
+    async def heard(self, stations: Collection[str]) -> None:
+        """A sign of life of each (any frame); called at most every few seconds."""

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 #: What Redis may do to us; sockets stay up whatever it does.
 REDIS_TROUBLE = (RedisError, OSError)
 
-#: Calls to the house at once, for things that concern many stations.
+#: Stations of which the house is told at once.
 SLICE = 256
 
 Undeliverable = Callable[[str], Awaitable[None]]
@@ -237,7 +237,7 @@ class Node:
             part = news[at : at + SLICE]
             for _, held in part:
                 held.told_heard_at = held.wire.heard_at
-            await asyncio.gather(*(self._desk.heard(station) for station, _ in part))
+            await self._desk.heard([station for station, _ in part])
         return self._rhythm.heard
 
     async def _read_letters(self) -> None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
+from ocpp_bridge.standing import Standing
+
 PREFIX = "ocpp:"
 
 #: Stations a script call renews; Redis serves nobody else meanwhile.
@@ -171,15 +173,9 @@ class Registry:
 _TOLD = ["node", "epoch", "subprotocol"]
 
 
-async def holders(redis: Redis, stations: Collection[str]) -> dict[str, Holder]:
+async def holders(redis: Standing, stations: Collection[str]) -> dict[str, Holder]:
     """Who holds which of ``stations``; those without a socket are absent. One round trip; raises Redis errors."""
-    if len(stations) == 1:
-        answers = [await redis.hmget(station_key(next(iter(stations))), _TOLD)]
-    else:
-        async with redis.pipeline(transaction=False) as pipe:
-            for station in stations:
-                pipe.hmget(station_key(station), _TOLD)
-            answers = await pipe.execute()
+    answers = await redis.ask_all([("HMGET", station_key(station), *_TOLD) for station in stations])
     return {station: found for station, told in zip(stations, answers, strict=True) if (found := _holder(told))}
 
 

@@ -24,6 +24,7 @@ from rq.worker import WorkerStatus
 from gateway.bell import QUEUE, called_by
 from gateway.bell import Job as Name
 from gateway.gathered import Gathered
+from ocpp_bridge.standing import Script, Standing
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ PATIENCE = 10
 SILENCE = 2
 
 #: Moves up to ARGV[1] ids from the queue to the intermediate list.
-_TAKE = """
+_TAKE = Script("""
 local taken = {}
 while #taken < tonumber(ARGV[1]) do
     local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
@@ -56,7 +57,7 @@ while #taken < tonumber(ARGV[1]) do
     taken[#taken + 1] = id
 end
 return taken
-"""
+""")
 #: KEYS: the intermediate list, then the records of jobs. ARGV: their ids.
 _FORGET = """
 redis.call('DEL', unpack(KEYS, 2))
@@ -88,7 +89,7 @@ class BatchingWorker(SimpleWorker):
         connection.connection_pool.connection_kwargs["socket_timeout"] = SILENCE
         self._redis = AsyncRedis.from_url(redis_url, socket_timeout=WAIT + PATIENCE)
         self._waiting, self._taken = queue.key, IntermediateQueue.get_intermediate_queue_key(queue.key)
-        self._take = self._redis.register_script(_TAKE)
+        self._taking = Standing(self._redis, WAIT + PATIENCE)
         self._forget_all = self._redis.register_script(_FORGET)
         self._functions = {name: Gathered(_together(function)) for name, function in functions.items()}
         self._doing: set[asyncio.Task[None]] = set()
@@ -107,6 +108,7 @@ class BatchingWorker(SimpleWorker):
         for duty in duties:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
+        await self._taking.close()  # it may be about to be given a job
         if self._doing:
             await asyncio.wait(self._doing, timeout=PATIENCE)
         if self._forgetting is not None:
@@ -134,12 +136,12 @@ class BatchingWorker(SimpleWorker):
 
     async def _next(self) -> Sequence[str]:
         if self._behind or len(self._doing) >= FEW:
-            many = await self._take([self._waiting, self._taken], [MOST])
+            many = await self._taking.run(_TAKE, [self._waiting, self._taken], [MOST])
             self._behind = len(many) >= FEW
             if many:
                 return [_text(id_) for id_ in many]
         began = time.monotonic()
-        one = await self._redis.blmove(self._waiting, self._taken, WAIT, "LEFT", "RIGHT")
+        one = await self._taking.ask("BLMOVE", self._waiting, self._taken, "LEFT", "RIGHT", WAIT)
         self._behind = one is not None and time.monotonic() - began < SOON
         return [_text(one)] if one is not None else []
 

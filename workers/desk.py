@@ -1,5 +1,6 @@
 """The house's desk for the bridge: what stations tell is written down here, and orders are handed out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,6 +18,7 @@ from gateway.store import commands
 from gateway.store.callbacks import hold
 from gateway.store.commands import Sendable
 from gateway.store.errands import give_back
+from gateway.store.stations import heard
 from ocpp_bridge.answers import Answer, Ending
 from ocpp_bridge.desk import Admission, Claimed
 from ocpp_bridge.events import BootAnswer, Booted, StatusChanged, TokenStatus, TransactionAnswer, TransactionChanged
@@ -118,8 +120,8 @@ class HouseDesk:
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
         await self._ring(await self._store.write(_reservation_ended, station, number, update, self._rules))
 
-    async def heard(self, station: str) -> None:
-        await self._store.about(station).note(stations.heard, station, utc_now())
+    async def heard(self, stations: Collection[str]) -> None:
+        await self._store.note(heard, stations, utc_now())
 
     async def _ring(self, rings: Rings) -> None:
         await self._office.ring(Job.CONCLUDE, rings.conclude)

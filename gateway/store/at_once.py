@@ -31,6 +31,9 @@ SHARE = 20
 _MANY = 8
 #: In one transaction: for so long the loop hears nothing else.
 MOST = 64
+#: How often it is looked whether nobody writes any more, before a thread waits for it; and the seconds between.
+TRIES = 2
+MOMENT = 0.001
 
 
 class NotNow(Exception):
@@ -91,6 +94,7 @@ class AtOnce:
     def __init__(self, engine: Engine) -> None:
         self._reading, self._writing = _Begun(engine), _Begun(engine)
         self._writing.say("PRAGMA busy_timeout=0")  # a writer that takes no turns is not waited for here
+        self._lasts: bool | None = None
         self._turn = turn_file(engine)
         self._waiting: list[_Entry] = []
         self._waits: asyncio.Task[None] | None = None
@@ -135,12 +139,19 @@ class AtOnce:
     def _wait_for_turn(self) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_EX)
 
+    async def _come_to_turn(self) -> None:
+        """Mostly it is another's for a moment only. A thread that is given it waits for the interpreter with it."""
+        for _ in range(TRIES):
+            if self._is_our_turn():
+                return
+            await asyncio.sleep(MOMENT)
+        if not self._is_our_turn():
+            await asyncio.get_running_loop().run_in_executor(self._waiter, self._wait_for_turn)
+
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting and not self._pace.is_slow():
-                if not self._is_our_turn():
-                    await loop.run_in_executor(self._waiter, self._wait_for_turn)
+                await self._come_to_turn()
                 self._do_waiting()
                 await asyncio.sleep(0)  # the loop has others to hear between two transactions
         finally:
@@ -160,11 +171,17 @@ class AtOnce:
     def _refuse(self, entries: Sequence[_Entry]) -> None:
         tell((future, NotNow()) for _, _, future in entries)
 
+    def _last(self, lasting: bool) -> None:
+        """Whether commits outlive a power failure from now on."""
+        if self._lasts != lasting:
+            self._writing.say(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            self._lasts = lasting
+
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
         """All in one transaction; what each is told: a result, or an exception. One that fails undoes them all, and
         whoever came with it does its work again elsewhere: the loop is not kept by as many commits."""
         try:
-            self._writing.say(f"PRAGMA synchronous={'FULL' if any(lasting for _, lasting in entries) else 'NORMAL'}")
+            self._last(any(lasting for _, lasting in entries))
             with self._writing.transaction("BEGIN IMMEDIATE") as db:
                 results = [work(db) for work, _ in entries]
                 done = time.monotonic()

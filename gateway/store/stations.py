@@ -35,6 +35,11 @@ def change(db: Connection, station_id: str, **values: Any) -> None:
     db.execute(update(station).where(station.c.id == station_id).values(**values))
 
 
+def heard(db: Connection, station_ids: Collection[str], now: datetime) -> None:
+    """Signs of life; of a station that others are writing about, the next one will do: nobody waits for each other."""
+    _HEARD.run(db, {"ids": list(station_ids), "now": now})
+
+
 def abilities(db: Connection, station_ids: Collection[str]) -> dict[str, tuple[str | None, dict[str, str] | None]]:
     """``{station: (subprotocol, raw abilities)}``."""
     found = _ABILITIES.all(db, {"ids": list(station_ids)})
@@ -106,6 +111,16 @@ _IS_OF_BINDING = or_(
 _FIND = Prepared(select(station).where(station.c.id == bindparam("id_")))
 _ABILITIES = Prepared(
     select(station.c.id, station.c.subprotocol, station.c.abilities).where(among(station.c.id, "ids"))
+)
+_FREE = station.alias()
+_HEARD = Prepared(
+    update(station)
+    .where(
+        station.c.id.in_(
+            select(_FREE.c.id).where(among(_FREE.c.id, "ids")).with_for_update(skip_locked=True, key_share=True)
+        )
+    )
+    .values(heard_at=bindparam("now"))
 )
 _TOLD = Prepared(
     select(connector_status.c.status).where(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -132,8 +132,8 @@ class House:
     async def reservation_ended(self, station: str, number: int, update: str) -> None:
         self.log.append(("reservation ended", station))
 
-    async def heard(self, station: str) -> None:
-        self.log.append(("heard", station))
+    async def heard(self, stations: Collection[str]) -> None:
+        self.log += [("heard", station) for station in stations]
 
 
 class Station:

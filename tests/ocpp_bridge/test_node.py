@@ -17,6 +17,7 @@ from ocpp_bridge.mailbox import Kind, Letter, post
 from ocpp_bridge.node import Node
 from ocpp_bridge.registry import Holder, Registry, holders
 from ocpp_bridge.rhythm import Rhythm
+from ocpp_bridge.standing import Standing
 from tests.ocpp_bridge.house import House, Station, station, until
 from workers.valkey import running
 
@@ -55,7 +56,11 @@ async def node(house: House, redis: Redis, name: str = "node-1", rhythm: Rhythm 
 
 
 async def holder(redis: Redis, identity: str = "CS-1") -> Holder | None:
-    return (await holders(redis, [identity])).get(identity)
+    standing = Standing(redis, 5)
+    try:
+        return (await holders(standing, [identity])).get(identity)
+    finally:
+        await standing.close()
 
 
 async def held(redis: Redis, name: str = "node-1", identity: str = "CS-1") -> Holder:

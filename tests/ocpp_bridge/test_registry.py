@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ocpp_bridge.registry import Acquired, Holder, Registry, holders
+from ocpp_bridge.standing import Standing
 
 
 async def acquire(registry: Registry, station: str = "CS-1", age: float = 0.0) -> Acquired:
@@ -24,11 +25,11 @@ def second(redis: Redis) -> Registry:
     return Registry(redis, "node-2")
 
 
-async def test_the_holder_of_a_station_can_be_found(redis: Redis, first: Registry) -> None:
+async def test_the_holder_of_a_station_can_be_found(standing: Standing, first: Registry) -> None:
     epoch, previous = await acquire(first, "CS 1/ü")
     assert previous is None
-    assert await holders(redis, ["CS 1/ü", "CS-2"]) == {"CS 1/ü": Holder("node-1", epoch, "ocpp1.6")}
-    assert await holders(redis, []) == {}
+    assert await holders(standing, ["CS 1/ü", "CS-2"]) == {"CS 1/ü": Holder("node-1", epoch, "ocpp1.6")}
+    assert await holders(standing, []) == {}
 
 
 async def test_the_newest_socket_wins_and_learns_whom_to_kick(first: Registry, second: Registry) -> None:
@@ -49,14 +50,14 @@ async def test_epochs_grow_at_every_acquisition(first: Registry) -> None:
     assert not first.holds("CS-1", epochs[0])
 
 
-async def test_only_the_present_holder_can_release(redis: Redis, first: Registry, second: Registry) -> None:
+async def test_only_the_present_holder_can_release(standing: Standing, first: Registry, second: Registry) -> None:
     older = await acquire(first)
     newer = await acquire(second)
     assert not await first.release("CS-1", older.epoch)
-    assert (await holders(redis, ["CS-1"]))["CS-1"].node == "node-2"
+    assert (await holders(standing, ["CS-1"]))["CS-1"].node == "node-2"
     assert await second.release("CS-1", newer.epoch)
     assert not second.holds("CS-1", newer.epoch)
-    assert await holders(redis, ["CS-1"]) == {}
+    assert await holders(standing, ["CS-1"]) == {}
 
 
 async def test_an_older_socket_of_the_same_node_does_not_release_the_newer_one(first: Registry) -> None:
@@ -75,7 +76,9 @@ async def test_a_lease_that_cannot_be_renewed_in_time_no_longer_counts(redis: Re
     assert await registry.renew(["CS-1"]) == []
 
 
-async def test_renewal_keeps_many_stations_at_once(redis: Redis, first: Registry, second: Registry) -> None:
+async def test_renewal_keeps_many_stations_at_once(
+    redis: Redis, standing: Standing, first: Registry, second: Registry
+) -> None:
     stations = [f"CS-{number}" for number in range(1200)]
     await asyncio.gather(*(acquire(first, station) for station in stations[:50]))
     for station in stations[50:]:
@@ -86,23 +89,27 @@ async def test_renewal_keeps_many_stations_at_once(redis: Redis, first: Registry
     assert await first.renew(stations) == ["CS-7", "CS-1100"]
     assert await redis.pttl("ocpp:station:CS-3") > 30_000
     assert await redis.pttl("ocpp:node:node-1") > 30_000
-    assert len(await holders(redis, stations)) == 1200
+    assert len(await holders(standing, stations)) == 1200
 
 
-async def test_what_redis_has_forgotten_is_written_down_again(redis: Redis, first: Registry) -> None:
+async def test_what_redis_has_forgotten_is_written_down_again(
+    redis: Redis, standing: Standing, first: Registry
+) -> None:
     epoch = (await acquire(first)).epoch
     await redis.flushall()
     assert await first.renew(["CS-1"]) == []
-    assert await holders(redis, ["CS-1"]) == {"CS-1": Holder("node-1", epoch, "ocpp1.6")}
+    assert await holders(standing, ["CS-1"]) == {"CS-1": Holder("node-1", epoch, "ocpp1.6")}
 
 
-async def test_after_redis_forgot_the_newer_socket_still_wins(redis: Redis, first: Registry, second: Registry) -> None:
+async def test_after_redis_forgot_the_newer_socket_still_wins(
+    redis: Redis, standing: Standing, first: Registry, second: Registry
+) -> None:
     await acquire(first)
     newer = await acquire(second)
     await redis.flushall()
     assert await first.renew(["CS-1"]) == []
     assert await second.renew(["CS-1"]) == []
-    assert (await holders(redis, ["CS-1"]))["CS-1"] == Holder("node-2", newer.epoch, "ocpp1.6")
+    assert (await holders(standing, ["CS-1"]))["CS-1"] == Holder("node-2", newer.epoch, "ocpp1.6")
     assert await first.renew(["CS-1"]) == ["CS-1"]
 
 
@@ -135,11 +142,11 @@ async def test_a_node_that_leaves_shows_no_sign_of_life(redis: Redis, first: Reg
 async def test_trouble_with_redis_is_raised() -> None:
     async with Redis.from_url("unix:///nowhere/valkey.sock") as nowhere:
         with pytest.raises((RedisError, OSError)):
-            await holders(nowhere, ["CS-1"])
+            await holders(Standing(nowhere, 5), ["CS-1"])
 
 
-async def test_a_renewal_under_way_does_not_bring_back_what_is_released(redis: Redis, first: Registry) -> None:
+async def test_a_renewal_under_way_does_not_bring_back_what_is_released(standing: Standing, first: Registry) -> None:
     for _ in range(50):
         epoch = (await acquire(first)).epoch
         await asyncio.gather(first.renew(["CS-1"]), first.release("CS-1", epoch))
-        assert await holders(redis, ["CS-1"]) == {}
+        assert await holders(standing, ["CS-1"]) == {}

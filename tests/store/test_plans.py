@@ -35,6 +35,7 @@ SOON = timedelta(seconds=6)
 QUERIES = {
     "duplicate": (commands.duplicate, ("key", START)),
     "waits": (commands.waits, ("CS",)),
+    "heard": (stations.heard, (["CS"], START)),
     "claim": (commands.claim, ("CS", START)),
     "dispatch": (commands.dispatch, ([1], START)),
     "queue_of": (queues.queue_of, ([1],)),

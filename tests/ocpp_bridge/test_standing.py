@@ -1,0 +1,109 @@
+"""The standing connection, to a real Valkey that is cut off, frozen and started again."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Lost
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as Silent
+
+from ocpp_bridge.standing import Script, Standing
+from workers.valkey import running
+
+#: A connection's number at the server.
+OWN = ("CLIENT", "ID")
+ECHO = Script("return {KEYS[1], ARGV[1]}")
+
+
+async def test_each_is_told_the_answer_to_its_own_question(standing: Standing) -> None:
+    answers = await asyncio.gather(*(standing.ask("ECHO", str(number)) for number in range(300)))
+    assert answers == [str(number).encode() for number in range(300)]
+    assert len({await standing.ask(*OWN) for _ in range(3)}) == 1
+
+
+async def test_several_are_asked_at_once(standing: Standing) -> None:
+    await standing.ask("SET", "a", "ü")
+    assert await standing.ask_all([("GET", "a"), ("GET", "b"), ("STRLEN", "a")]) == ["ü".encode(), None, 2]
+    assert await standing.ask_all([]) == []
+
+
+async def test_a_refusal_is_for_who_asked(standing: Standing) -> None:
+    await standing.ask("SET", "a", 1)
+    pushed, read = await asyncio.gather(standing.ask("LPUSH", "a", 1), standing.ask("GET", "a"), return_exceptions=True)
+    assert isinstance(pushed, ResponseError)
+    assert read == b"1"
+    with pytest.raises(ResponseError):
+        await standing.ask_all([("GET", "a"), ("LPUSH", "a", 1), ("HGET", "a", "b"), ("GET", "a")])
+    assert await standing.ask("GET", "a") == b"1"
+
+
+async def test_a_script_is_told_to_a_server_that_does_not_know_it(standing: Standing) -> None:
+    for _ in range(2):
+        await standing.ask("SCRIPT", "FLUSH")
+        assert await standing.run(ECHO, ["key"], ["word"]) == [b"key", b"word"]
+        assert await standing.run(ECHO, ["key"], [7]) == [b"key", b"7"]
+
+
+async def test_who_gives_up_takes_no_others_answer(standing: Standing) -> None:
+    waiting = asyncio.create_task(standing.ask("BLPOP", "empty", 0.2))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    assert await asyncio.gather(standing.ask("ECHO", "a"), standing.ask("ECHO", "b")) == [b"a", b"b"]
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_connection_that_was_cut_while_idle_is_made_anew(redis: Redis, standing: Standing) -> None:
+    for _ in range(5):
+        await redis.client_kill_filter(_id=await standing.ask(*OWN))
+        await asyncio.sleep(0.05)
+        assert await standing.ask("ECHO", "a") == b"a"
+
+
+async def test_what_was_asked_over_a_lost_connection_is_not_asked_again(redis: Redis, standing: Standing) -> None:
+    own = await standing.ask(*OWN)
+    waiting = [asyncio.create_task(standing.ask("BLPOP", "empty", 0)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await redis.client_kill_filter(_id=own)
+    assert {type(problem) for problem in await asyncio.gather(*waiting, return_exceptions=True)} == {Lost}
+    await redis.rpush("empty", "a")
+    await asyncio.sleep(0.05)
+    assert await redis.llen("empty") == 1
+    assert await standing.ask("ECHO", "a") == b"a"
+
+
+async def test_who_waits_is_told_when_it_is_closed(standing: Standing) -> None:
+    waiting = asyncio.create_task(standing.ask("BLPOP", "empty", 0))
+    await asyncio.sleep(0.05)
+    await standing.close()
+    with pytest.raises(Lost):
+        await waiting
+    await standing.close()
+    assert await standing.ask("ECHO", "a") == b"a"
+
+
+async def test_a_server_that_goes_away_comes_back_and_freezes(tmp_path: Path) -> None:
+    with running(tmp_path) as valkey:
+        redis = Redis.from_url(valkey.url)
+        standing = Standing(redis, 0.3)
+        assert await standing.ask("SET", "a", 1) == b"OK"
+    with pytest.raises((RedisError, OSError)):
+        await standing.ask("GET", "a")
+    with running(tmp_path) as valkey:
+        process = (await standing.ask("INFO", "server")).partition(b"process_id:")[2].split()[0]
+        os.kill(int(process), signal.SIGSTOP)
+        try:
+            for _ in range(2):  # over the connection that stands, and over a new one
+                with pytest.raises(Silent):
+                    await asyncio.gather(standing.ask("GET", "a"), standing.ask("GET", "a"))
+        finally:
+            os.kill(int(process), signal.SIGCONT)
+        async with asyncio.timeout(10):
+            while await standing.ask("GET", "a") != b"1":
+                pass
+    await standing.close()
+    await redis.aclose()
