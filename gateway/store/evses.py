@@ -51,18 +51,20 @@ _FACTS = select(
     evse.c.imported_status,
     evse.c.told_status,
     evse.c.status,
-    _IS_BOUND.label("bound"),
     _RESERVED.label("reserved"),
     _CHARGING.label("charging"),
-    (_IS_BOUND & ~_REACHABLE).label("offline"),
 )
 _SHARED = exists().where(_BINDING_OF, _BOUND.c.station != bindparam("station_")).correlate(evse)
 _FACTS_AT = Prepared(
-    _FACTS.add_columns(_UNPLACED.label("unplaced"), _SHARED.label("shared"))
+    _FACTS.add_columns((~_REACHABLE).label("offline"), _UNPLACED.label("unplaced"), _SHARED.label("shared"))
     .where(evse.c.id.in_(_HERE))
     .order_by(evse.c.id)
 )
-_FACTS_OF = Prepared(_FACTS.where(evse.c.location == bindparam("location_")).order_by(evse.c.id))
+_FACTS_OF = Prepared(
+    _FACTS.add_columns(_IS_BOUND.label("bound"), (_IS_BOUND & ~_REACHABLE).label("offline"))
+    .where(evse.c.location == bindparam("location_"))
+    .order_by(evse.c.id)
+)
 _SHOW = Prepared(
     update(evse)
     .where(evse.c.id == bindparam("id_"), evse.c.status == bindparam("before"))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
 from gateway.store import (
     asked_again,
@@ -129,3 +130,18 @@ def test_no_hot_query_looks_through_a_growing_table(indoors: Indoors, plans: lis
     assert plans
     assert [plan for plan in plans if plan.startswith("SCAN") and not any(small in plan for small in SMALL)] == []
     assert [plan for plan in plans if "AUTOMATIC" in plan] == []
+
+
+def test_postgresql_takes_an_index_before_it_knows_how_much_there_is(engine: Engine) -> None:
+    """What it has planned for a table that is new, it keeps to until it has counted its rows."""
+    with engine.connect() as db:
+        for function, arguments in QUERIES.values():
+            with db.begin():
+                function(db, *arguments)
+        prepared = [one for one in db.execute(_PREPARED).scalars() if one.startswith(("SELECT", "UPDATE", "INSERT"))]
+        plans = {one: "\n".join(db.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN) {one}").scalars()) for one in prepared}
+    assert len(plans) > 40
+    assert [one for one, plan in plans.items() if "Seq Scan" in plan] == []
+
+
+_PREPARED = text("SELECT statement FROM pg_prepared_statements")
