@@ -65,15 +65,16 @@ def concerned(db: Connection, row: Row, order: Order | None) -> Concerned | None
     """Before anything is written of how the command ended: where two stations answer about one, it is done alone."""
     if row["reservation"] is None:
         return None
-    held = reservations.by_id(db, row["reservation"])
-    if not (held["superseded"] or (isinstance(order, ReserveNow) and reservations.has_moved(db, held))):
+    asks = isinstance(order, ReserveNow)
+    held = reservations.with_moved(db, row["reservation"]) if asks else reservations.by_id(db, row["reservation"])
+    if not (held["superseded"] or (asks and held["has_moved"])):
         return Concerned(held, moved=False)
     return Concerned(with_nobody_beside(db, held), moved=True)
 
 
 def is_moved(db: Connection, held: Row) -> bool:
     """It was given up for another, or another for it: two stations may tell of what is one to its party."""
-    return held["superseded"] or reservations.has_moved(db, held)
+    return bool(held["superseded"] or reservations.with_moved(db, held["id"])["has_moved"])
 
 
 def with_nobody_beside(db: Connection, held: Row) -> Row:

@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Connection,
+    FromClause,
     and_,
     bindparam,
+    exists,
     insert,
     or_,
     select,
@@ -22,9 +25,13 @@ from gateway.store.rows import command, evse, location, partner, reservation
 from gateway.store.statements import following, hold
 from ocpi.types import fold
 
-#: Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve.
-IS_LIVE = reservation.c.state.in_(bindparam("live", sorted(LIVE), expanding=True, literal_execute=True))
 
+def _is_live(some: FromClause) -> ColumnElement[bool]:
+    """Spelt out, and in the order of the indexes' own conditions, or the database does not see that they serve."""
+    return some.c.state.in_(bindparam("live", sorted(LIVE), expanding=True, literal_execute=True))
+
+
+IS_LIVE = _is_live(reservation)
 
 _OF_KEY = select(reservation).where(
     reservation.c.partner == bindparam("partner"),
@@ -40,7 +47,15 @@ _NEWEST = Prepared(
 )
 _OLDER = _OF_KEY.where(reservation.c.superseded, reservation.c.id < bindparam("id_"))
 _GIVEN_UP = Prepared(_OLDER.where(reservation.c.command.is_not(None)))
-_HAS_MOVED = Prepared(_OLDER.where(or_(reservation.c.command.is_not(None), IS_LIVE)).limit(1))
+_given_up = reservation.alias("given_up")
+_HAS_MOVED = (
+    exists()
+    .where(*(_given_up.c[name] == reservation.c[name] for name in ("partner", "party_key", "reservation_key")))
+    .where(_given_up.c.superseded, _given_up.c.id < reservation.c.id)
+    .where(or_(_given_up.c.command.is_not(None), _is_live(_given_up)))
+    .correlate(reservation)
+)
+_MOVED = Prepared(select(reservation, _HAS_MOVED.label("has_moved")).where(reservation.c.id == bindparam("id_")))
 _BY_ID = Prepared(select(reservation).where(reservation.c.id == bindparam("id_")))
 _ADD = Prepared(insert(reservation).returning(reservation.c.id))
 
@@ -117,9 +132,9 @@ def _key_of(held: Row) -> dict[str, Any]:
     return {name: held[name] for name in ("partner", "party_key", "reservation_key")} | {"id_": held["id"]}
 
 
-def has_moved(db: Connection, held: Row) -> bool:
-    """Its party has given up another for it, which may not be over yet."""
-    return _HAS_MOVED.first(db, _key_of(held)) is not None
+def with_moved(db: Connection, reservation_id: int) -> Row:
+    """And whether it ``has_moved``: its party has given up another for it, which may not be over yet."""
+    return _MOVED.one(db, {"id_": reservation_id})
 
 
 def lock(db: Connection, held: Row) -> None:
