@@ -235,9 +235,10 @@ class Node:
         news = [(station, held) for station, held in self._held.items() if held.wire.heard_at > held.told_heard_at]
         for at in range(0, len(news), SLICE):
             part = news[at : at + SLICE]
-            for _, held in part:
-                held.told_heard_at = held.wire.heard_at
+            heard = [held.wire.heard_at for _, held in part]
             await self._desk.heard([station for station, _ in part])
+            for (_, held), at_ in zip(part, heard, strict=True):
+                held.told_heard_at = at_
         return self._rhythm.heard
 
     async def _read_letters(self) -> None:

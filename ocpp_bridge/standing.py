@@ -30,7 +30,7 @@ class Standing:
     def __init__(self, redis: Redis, patience: float) -> None:
         self._pool, self._patience = redis.connection_pool, patience
         self._line: _Line | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[_Line] | None = None
 
     async def ask(self, *words: Word) -> Any:
         """What Redis answers to a command, as it comes: in bytes. Several may be asked at once."""
@@ -39,11 +39,14 @@ class Standing:
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """The answers to ``commands``, which are sent together."""
+        line = None
         try:
             async with asyncio.timeout(self._patience):
-                return await (await self._open()).ask(commands)
+                line = await self._standing()
+                return await line.ask(commands)
         except TimeoutError as silence:
-            await self.close()
+            if line is not None:
+                line.give_up()
             raise Silent("Redis is silent") from silence
 
     async def run(self, script: "Script", keys: Sequence[str], words: Sequence[Word]) -> Any:
@@ -55,24 +58,55 @@ class Standing:
 
     async def close(self) -> None:
         """Whoever waits for an answer is told that the connection is lost; the next one who asks opens another."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         line, self._line = self._line, None
         if line is not None:
             await line.close()
 
-    async def _open(self) -> "_Line":
+    async def _standing(self) -> "_Line":
         if self._line is not None and self._line.stands:
             return self._line
-        async with self._opening:
-            if self._line is None or not self._line.stands:
-                # An idle one is not a silent one: how long an answer may take is ours to say.
-                made = self._pool.connection_class(**{**self._pool.connection_kwargs, "socket_timeout": None})
-                try:
-                    await made.connect()  # type: ignore[no-untyped-call]  # redis-py's own
-                except BaseException:
-                    await made.disconnect(nowait=True)
-                    raise
-                self._line = _Line(made)
-            return self._line
+        others = self._opening is not None
+        if self._opening is None:  # for all who ask: each of them may give up before it stands
+            self._opening = asyncio.create_task(self._open())
+            self._opening.add_done_callback(self._opened)
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if opening.cancelled():
+                raise Lost(_LOST) from None
+            raise
+        except TimeoutError:
+            if not others:
+                raise
+            return await self._standing()  # its time was over, ours is not
+
+    async def _open(self) -> "_Line":
+        # An idle one is not a silent one: how long an answer may take is ours to say.
+        made = self._pool.connection_class(**{**self._pool.connection_kwargs, "socket_timeout": None})
+        try:
+            async with asyncio.timeout(self._patience):
+                await made.connect()  # type: ignore[no-untyped-call]  # redis-py's own
+        except BaseException:
+            await made.disconnect(nowait=True)
+            raise
+        self._line = line = _Line(made)
+        await asyncio.sleep(0)  # one that has not begun to read would close nothing when it is to end
+        return line
+
+    def _opened(self, opening: "asyncio.Task[_Line]") -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # told to those who still wait for it
+
+
+def _lost(why: Exception | None) -> Lost:
+    lost = Lost(f"{_LOST}: {why}" if why is not None else _LOST)
+    lost.__cause__ = why
+    return lost
 
 
 class Script:
@@ -108,28 +142,33 @@ class _Line:
         try:
             await self._connection.send_packed_command(packed, check_health=False)
         except BaseException:
-            self.stands = False  # half a command may be sent; redis-py has closed it
+            self.give_up()  # half a command may be sent; redis-py has closed it
             raise
 
-    async def close(self) -> None:
+    def give_up(self) -> None:
+        self.stands = False
         self._reading.cancel()
+
+    async def close(self) -> None:
+        self.give_up()
         await asyncio.wait({self._reading})
 
     async def _read(self) -> None:
         """Also while nothing is asked: a connection that is lost is not asked anything."""
+        loss: Exception | None = None
         try:
             while True:
                 try:
                     self._answer(await self._connection.read_response())
                 except ResponseError as refusal:
                     self._answer(refusal)
-        except (RedisError, OSError):
-            pass  # told below, to those whom it concerns
+        except (RedisError, OSError) as problem:
+            loss = problem
         finally:
             self.stands = False
             for answer in self._asked:
                 if not answer.done():
-                    answer.set_exception(Lost(_LOST))
+                    answer.set_exception(_lost(loss))
             await self._connection.disconnect(nowait=True)
 
     def _answer(self, told: Any) -> None:

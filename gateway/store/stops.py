@@ -1,6 +1,6 @@
 """Stops: every query about STOP_SESSIONs that wait for the id of their Session's transaction."""
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, literal, select, update
 
 from gateway.domain.lifecycle import CommandState
 from gateway.store.rows import command, session
@@ -22,8 +22,9 @@ def failed(db: Connection, session_pk: int, start: int | None) -> bool:
     """One waited until its time was over: for this Session, or for an earlier one of the same ``start``."""
     if start is None:
         return False
-    same_start = select(session.c.id).where(session.c.command == start)
-    here = or_(command.c.session == session_pk, command.c.session.in_(same_start))
+    # In one list, for an "or" of the two would have PostgreSQL read all commands.
+    sessions = select(session.c.id).where(session.c.command == start).union_all(select(literal(session_pk)))
+    here = command.c.session.in_(sessions)
     asked = select(command.c.id).where(here, command.c.type == CommandType.STOP_SESSION)
     if db.execute(asked.where(~_WAITS).limit(1)).first() is not None:  # what its driver wanted was done
         return False

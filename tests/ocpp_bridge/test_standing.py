@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -69,7 +71,9 @@ async def test_what_was_asked_over_a_lost_connection_is_not_asked_again(redis: R
     waiting = [asyncio.create_task(standing.ask("BLPOP", "empty", 0)) for _ in range(3)]
     await asyncio.sleep(0.05)
     await redis.client_kill_filter(_id=own)
-    assert {type(problem) for problem in await asyncio.gather(*waiting, return_exceptions=True)} == {Lost}
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(problem) for problem in told} == {Lost}
+    assert all("closed by server" in str(problem) for problem in told)
     await redis.rpush("empty", "a")
     await asyncio.sleep(0.05)
     assert await redis.llen("empty") == 1
@@ -84,6 +88,71 @@ async def test_who_waits_is_told_when_it_is_closed(standing: Standing) -> None:
         await waiting
     await standing.close()
     assert await standing.ask("ECHO", "a") == b"a"
+
+
+class Slow:
+    """On the way to a server: what it says comes late, or never while it ``is_silent``."""
+
+    def __init__(self, server: Path) -> None:
+        self._server, self.is_silent = server, False
+        self._serving: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def at(self, address: Path) -> AsyncIterator[Redis]:
+        async with await asyncio.start_unix_server(self._serve, address), Redis.from_url(f"unix://{address}") as redis:
+            yield redis
+            await asyncio.gather(*self._serving)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving.append(asyncio.create_task(self._carry(reader, writer)))
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(self._server)
+
+        async def say() -> None:
+            while heard := await there.read(65536):
+                await asyncio.sleep(0.03)
+                if not self.is_silent:
+                    writer.write(heard)
+
+        saying = asyncio.create_task(say())
+        while heard := await reader.read(65536):
+            back.write(heard)
+        back.close()
+        await saying
+        writer.close()
+
+
+async def test_who_asks_while_it_is_being_opened_waits_for_the_same_one(tmp_path: Path) -> None:
+    """Each of them gives up soon, and none of them keeps the connection from being made."""
+    with running(tmp_path) as valkey:
+        slow = Slow(valkey.socket)
+        async with slow.at(tmp_path / "slow.sock") as redis:
+            standing = Standing(redis, 0.3)
+            asked: list[asyncio.Task[bytes]] = []
+            slow.is_silent = True
+            for number in range(200):
+                asked.append(asyncio.create_task(standing.ask("ECHO", str(number))))
+                await asyncio.sleep(0.005)
+                slow.is_silent = number < 80
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            assert set(map(type, told[:20])) == {Silent}
+            assert told[-20:] == [str(number).encode() for number in range(180, 200)]
+            await standing.close()
+
+
+async def test_it_can_be_closed_while_it_is_being_opened(tmp_path: Path) -> None:
+    with running(tmp_path) as valkey:
+        async with Slow(valkey.socket).at(tmp_path / "slow.sock") as redis:
+            standing = Standing(redis, 5)
+            for pause in (0, 0.001, 0.02, 0.05, 0.1):
+                asking = asyncio.create_task(standing.ask("BLPOP", "empty", 0))
+                await asyncio.sleep(pause)
+                await standing.close()
+                with pytest.raises(Lost):
+                    await asyncio.wait_for(asking, 1)
+            assert await standing.ask("ECHO", "a") == b"a"
+            await standing.close()
 
 
 async def test_a_server_that_goes_away_comes_back_and_freezes(tmp_path: Path) -> None:
