@@ -8,6 +8,7 @@ by RQ's own maintenance, and its work is found by the sweeper long before that.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from traceback import format_exception
 from typing import Any, cast
 
@@ -95,7 +96,9 @@ class BatchingWorker(SimpleWorker):
         self._doing: set[asyncio.Task[None]] = set()
         #: Ids of jobs that are done, and what will have them forgotten.
         self._over: list[str] = []
-        self._behind = False
+        self._behind = self._ending = False
+        #: What Redis calls the connection over which jobs are waited for.
+        self._number: int | None = None
         self._forgetting: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._going_on = asyncio.Event()
@@ -103,12 +106,12 @@ class BatchingWorker(SimpleWorker):
     async def serve(self, told: asyncio.Event) -> None:
         """Until ``told``; then what was taken is done. Raises RedisError when there is no Redis at the start."""
         await asyncio.to_thread(self.bootstrap, "WARNING")
-        duties = [asyncio.create_task(self._take_for_ever()), asyncio.create_task(self._keep())]
+        taking, keeping = asyncio.create_task(self._take_on()), asyncio.create_task(self._keep())
         await told.wait()
-        for duty in duties:
-            duty.cancel()
-        await asyncio.gather(*duties, return_exceptions=True)
-        await self._taking.close()  # it may be about to be given a job
+        keeping.cancel()
+        await self._take_no_more(taking)
+        await asyncio.gather(taking, keeping, return_exceptions=True)
+        await self._taking.close()
         if self._doing:
             await asyncio.wait(self._doing, timeout=PATIENCE)
         if self._forgetting is not None:
@@ -119,13 +122,26 @@ class BatchingWorker(SimpleWorker):
         except RedisError as problem:
             log.warning("the worker could not sign off", problem=repr(problem))
 
-    async def _take_for_ever(self) -> None:
-        while True:
+    async def _take_no_more(self, taking: "asyncio.Task[None]") -> None:
+        """A job that Redis is giving to us in this moment is done all the same: else it lies there until a sweep."""
+        self._ending = True
+        if self._going_on.is_set() and self._number is not None:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(WAIT + PAUSE):
+                    await self._redis.client_unblock(self._number)
+                    await asyncio.wait({taking})
+        taking.cancel()
+
+    async def _take_on(self) -> None:
+        while not self._ending:
             await self._going_on.wait()
             try:
+                if self._number is None:
+                    self._number = await self._taking.ask("CLIENT", "ID")
                 taken = await self._next()
             except Exception as problem:  # whatever it is, nobody else takes them
                 log.warning("no job can be taken", problem=repr(problem))
+                self._number = None
                 await asyncio.sleep(PAUSE)
                 continue
             for id_ in taken:
@@ -177,13 +193,15 @@ class BatchingWorker(SimpleWorker):
 
     async def _forget(self) -> None:
         """What is done leaves nothing behind, a moment later and together with others."""
-        await asyncio.sleep(GATHER)
-        over, self._over, self._forgetting = self._over, [], None
-        records = [self.job_class.key_for(id_) for id_ in over]
-        try:
-            await self._forget_all(keys=[self._taken, *records], args=over)
-        except (RedisError, OSError) as problem:
-            log.warning("jobs that are done could not be forgotten", problem=repr(problem))
+        while self._over:
+            await asyncio.sleep(GATHER)
+            over, self._over = self._over, []
+            records = [self.job_class.key_for(id_) for id_ in over]
+            try:
+                await self._forget_all(keys=[self._taken, *records], args=over)
+            except (RedisError, OSError) as problem:
+                log.warning("jobs that are done could not be forgotten", problem=repr(problem))
+        self._forgetting = None
 
     def _looked_up(self, id_: str) -> tuple[Name, list[int]]:
         """Of a job with another id: of an older release, or enqueued by hand."""

@@ -219,3 +219,33 @@ async def test_odd_jobs_keep_no_other_from_being_done(bell: Bell, queue: Queue, 
         async with asyncio.timeout(PATIENCE):
             while len(failed.get_job_ids()) < 3:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_worker_that_ends_in_the_middle_of_things_leaves_no_job_taken(bell: Bell, redis_url: str) -> None:
+    """What Redis gives it in that very moment is done by it; the rest stays in the queue for others."""
+    rung = 0
+    async with Redis.from_url(redis_url) as client:
+        for pause in range(12):
+            done = Done()
+            async with serving(redis_url, done):
+                for _ in range(pause * 5):
+                    rung += 1
+                    await bell.ring(Job.DISPATCH, [rung])
+                ringing = asyncio.create_task(_ring_on(bell))
+                await asyncio.sleep(pause / 300)
+            assert await client.lrange(f"rq:queue:{QUEUE}:intermediate", 0, -1) == []
+            await ringing
+            waiting = [called_by(id_.decode()) for id_ in await client.lrange(f"rq:queue:{QUEUE}", 0, -1)]
+            left = [one for called in waiting if called is not None for one in called[1]]
+            assert sorted([one for call in done.calls for one in call] + left) == sorted(range(1, rung + 1)) + RUNG
+            await client.flushall()
+            rung = 0
+
+
+#: Ids that are no others.
+RUNG = list(range(1000, 1030))
+
+
+async def _ring_on(bell: Bell) -> None:
+    for id_ in RUNG:
+        await bell.ring(Job.POST, [id_])
