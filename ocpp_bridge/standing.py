@@ -1,6 +1,6 @@
 """A standing connection to Redis, for what is asked of it at every command.
 
-It is redis-py's own connection, without what its client does around every call, which costs twice as much (decision 24).
+It is redis-py's own connection. What its client does around every call would cost as much again (decision 24).
 It is opened when something is asked and none stands.
 """
 
