@@ -164,16 +164,12 @@ def whose(db: Connection, command: Row, token: str) -> dict[str, Any]:
     party = Party(command["from_country"], command["from_party"])
     mine = (one for one in tokens.authorized(db, command["station"], token) if one["partner"] == command["partner"])
     known = next((one for one in mine if Party(one["from_country"], one["from_party"]) == party), None)
-    if known is not None and known["command"] == command["id"]:
-        cpo = known["cpo"]
-    else:
-        cpo = topology.cpo_of(db, command["to_country"], command["to_party"])
     return {
         "station": command["station"],
         "partner": command["partner"],
         "from_country": party.country_code,
         "from_party": party.party_id,
-        "cpo": cpo,
+        "cpo": topology.cpo_of(db, command["to_country"], command["to_party"]),
         "command": command["id"],
         "token_key": fold(token),
         "cdr_token": None if known is None else cdr_token(known["token"]),

@@ -39,13 +39,12 @@ class Standing:
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """The answers to ``commands``, which are sent together."""
-        line = None
+        line = self._line if self._line is not None and self._line.stands else None
         try:
             async with asyncio.timeout(self._patience):
-                line = await self._standing()
-                return await line.ask(commands)
+                return await (line or await self._opened()).ask(commands)
         except TimeoutError as silence:
-            if line is not None:
+            if line is not None:  # one that was opened meanwhile has not had all that time
                 line.give_up()
             raise Silent("Redis is silent") from silence
 
@@ -58,31 +57,32 @@ class Standing:
 
     async def close(self) -> None:
         """Whoever waits for an answer is told that the connection is lost; the next one who asks opens another."""
-        if self._opening is not None:
+        if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait({self._opening})
         line, self._line = self._line, None
         if line is not None:
             await line.close()
 
-    async def _standing(self) -> "_Line":
-        if self._line is not None and self._line.stands:
-            return self._line
-        others = self._opening is not None
-        if self._opening is None:  # for all who ask: each of them may give up before it stands
-            self._opening = asyncio.create_task(self._open())
-            self._opening.add_done_callback(self._opened)
-        opening = self._opening
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            if opening.cancelled():
-                raise Lost(_LOST) from None
-            raise
-        except TimeoutError:
-            if not others:
+    async def _opened(self) -> "_Line":
+        """The one that is being opened for all who ask: each of them may give up before it stands."""
+        while True:
+            opening = self._opening
+            others = opening is not None and not opening.done()
+            if opening is None or not others:
+                opening = self._opening = asyncio.create_task(self._open())
+                opening.add_done_callback(_heard)
+            try:
+                return await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                ours = asyncio.current_task()
+                if opening.cancelled() and not (ours is not None and ours.cancelling()):
+                    raise Lost(_LOST) from None
                 raise
-            return await self._standing()  # its time was over, ours is not
+            except TimeoutError:
+                if not others:
+                    raise
+            # Its time was over, and ours is not.
 
     async def _open(self) -> "_Line":
         # An idle one is not a silent one: how long an answer may take is ours to say.
@@ -97,10 +97,11 @@ class Standing:
         await asyncio.sleep(0)  # one that has not begun to read would close nothing when it is to end
         return line
 
-    def _opened(self, opening: "asyncio.Task[_Line]") -> None:
-        self._opening = None
-        if not opening.cancelled():
-            opening.exception()  # told to those who still wait for it
+
+def _heard(opening: "asyncio.Task[_Line]") -> None:
+    """What went wrong is told to those who still wait for it, if anybody does."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 def _lost(why: Exception | None) -> Lost:

@@ -125,7 +125,8 @@ class BatchingWorker(SimpleWorker):
     async def _take_no_more(self, taking: "asyncio.Task[None]") -> None:
         """A job that Redis is giving to us in this moment is done all the same: else it lies there until a sweep."""
         self._ending = True
-        if self._going_on.is_set() and self._number is not None:
+        self._going_on.set()
+        if self._number is not None:
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(WAIT + PAUSE):
                     await self._redis.client_unblock(self._number)
@@ -134,7 +135,10 @@ class BatchingWorker(SimpleWorker):
 
     async def _take_on(self) -> None:
         while not self._ending:
-            await self._going_on.wait()
+            if not self._going_on.is_set():
+                await self._going_on.wait()
+                self._number = None
+                continue
             try:
                 if self._number is None:
                     self._number = await self._taking.ask("CLIENT", "ID")
@@ -149,6 +153,7 @@ class BatchingWorker(SimpleWorker):
             while len(self._doing) >= MOST:
                 self._room.clear()
                 await self._room.wait()
+                self._number = None  # the connection may be another by now
 
     async def _next(self) -> Sequence[str]:
         if self._behind or len(self._doing) >= FEW:

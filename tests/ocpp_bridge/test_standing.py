@@ -99,8 +99,9 @@ class Slow:
 
     @asynccontextmanager
     async def at(self, address: Path) -> AsyncIterator[Redis]:
-        async with await asyncio.start_unix_server(self._serve, address), Redis.from_url(f"unix://{address}") as redis:
-            yield redis
+        async with await asyncio.start_unix_server(self._serve, address):
+            async with Redis.from_url(f"unix://{address}") as redis:
+                yield redis
             await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,6 +139,36 @@ async def test_who_asks_while_it_is_being_opened_waits_for_the_same_one(tmp_path
             told = await asyncio.gather(*asked, return_exceptions=True)
             assert set(map(type, told[:20])) == {Silent}
             assert told[-20:] == [str(number).encode() for number in range(180, 200)]
+            await standing.close()
+
+
+async def test_who_asks_in_the_moment_in_which_an_opening_fails_opens_another(tmp_path: Path) -> None:
+    with running(tmp_path) as valkey:
+        slow = Slow(valkey.socket)
+        async with slow.at(tmp_path / "slow.sock") as redis:
+            standing, slow.is_silent = Standing(redis, 0.3), True
+            first = asyncio.create_task(standing.ask("ECHO", "a"))
+            await asyncio.sleep(0.01)
+            while not standing._opening.done():  # type: ignore[union-attr]  # it is being opened
+                await asyncio.sleep(0)
+            slow.is_silent = False
+            assert await standing.ask("ECHO", "b") == b"b"
+            with pytest.raises(Silent):
+                await first
+            await standing.close()
+
+
+async def test_who_has_waited_for_the_opening_takes_no_connection_from_others(tmp_path: Path) -> None:
+    with running(tmp_path) as valkey:
+        async with Slow(valkey.socket).at(tmp_path / "slow.sock") as redis:
+            standing = Standing(redis, 1)
+            early = asyncio.create_task(standing.ask("BLPOP", "empty", 0))
+            await asyncio.sleep(0.5)
+            late = asyncio.create_task(standing.ask("ECHO", "b"))  # Redis comes to it when the other one is answered
+            with pytest.raises(Silent):
+                await early
+            await redis.rpush("empty", "a")
+            assert await late == b"b"
             await standing.close()
 
 
