@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import ValidationError
@@ -21,6 +22,9 @@ from ocpi.headers import Encoding, MessageIds, Party, Routing
 from ocpi.types import DisplayText
 
 log = structlog.get_logger(__name__)
+
+#: Milliseconds: who has not answered by then may be there, and slow.
+SOON = 1000
 
 
 async def deliver(office: Office, taken: Collection[Due] | None = None) -> None:
@@ -41,12 +45,17 @@ def _take_all(db: Connection, attempt: timedelta) -> list[Due]:
 
 
 async def _deliver_one(office: Office, due: Due) -> None:
-    async with office.shares.of(due.partner):
+    host = urlsplit(due.url).netloc
+    async with office.shares.of(due.partner, host):
         at, ids = utc_now(), new_ids()
         left = min(due.until, due.expires_at) - at
         if left <= timedelta(0):  # it was held up: it is due again soon, or the promised time is over
             return
-        posted = _unsent(due) or await _post(office, due, ids, left)
+        posted = _unsent(due)
+        if posted is None:
+            posted = await _post(office, due, ids, left)
+            is_deserted = posted.http_status is None and posted.milliseconds < SOON
+            office.shares.told(due.partner, host, is_deserted=is_deserted)
         attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.about(f"callback {attempt.callback}").note_briefly(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:

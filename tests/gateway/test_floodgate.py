@@ -70,21 +70,34 @@ async def test_only_so_many_are_remembered() -> None:
 
 
 async def test_a_partner_s_share_is_its_own() -> None:
-    shares = Shares(2)
-    kept = [shares.of(1), shares.of(1)]
+    shares = Shares(2, 1)
+    kept = [shares.of(1, "a"), shares.of(1, "b")]
     for share in kept:
         await share.acquire()
     assert kept[0] is kept[1]
-    assert shares.of(1).locked()
-    async with asyncio.timeout(5), shares.of(2):
+    assert shares.of(1, "a").locked()
+    async with asyncio.timeout(5), shares.of(2, "a"):
         pass
     kept[0].release()
-    async with asyncio.timeout(5), shares.of(1):
+    async with asyncio.timeout(5), shares.of(1, "a"):
         pass
+
+
+async def test_a_deserted_host_has_a_smaller_one_until_somebody_is_there() -> None:
+    shares = Shares(3, 1)
+    shares.told(1, "a", is_deserted=True)
+    async with shares.of(1, "a"):
+        assert shares.of(1, "a").locked()
+        assert not shares.of(1, "b").locked()
+        assert not shares.of(2, "a").locked()
+        shares.told(1, "a", is_deserted=False)
+        async with asyncio.timeout(5), shares.of(1, "a"), shares.of(1, "a"):
+            pass
 
 
 async def test_a_share_that_nobody_uses_is_forgotten() -> None:
-    shares = Shares(1)
-    async with shares.of(1):
-        assert list(shares._of) == [1]
+    shares = Shares(1, 1)
+    shares.told(1, "b", is_deserted=True)
+    async with shares.of(1, "a"), shares.of(1, "b"):
+        assert sorted(shares._of) == [(1, ""), (1, "b")]
     assert list(shares._of) == []
