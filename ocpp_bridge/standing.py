@@ -67,22 +67,21 @@ class Standing:
     async def _opened(self) -> "_Line":
         """The one that is being opened for all who ask: each of them may give up before it stands."""
         while True:
-            opening = self._opening
-            others = opening is not None and not opening.done()
-            if opening is None or not others:
-                opening = self._opening = asyncio.create_task(self._open())
-                opening.add_done_callback(_heard)
+            opening, is_ours = self._opening, False
+            if opening is None or opening.done():
+                opening, is_ours = asyncio.create_task(self._open()), True
+                opening.add_done_callback(_retrieve)
+                self._opening = opening
             try:
                 return await asyncio.shield(opening)
             except asyncio.CancelledError:
-                ours = asyncio.current_task()
-                if opening.cancelled() and not (ours is not None and ours.cancelling()):
+                asker = asyncio.current_task()
+                if opening.cancelled() and not (asker is not None and asker.cancelling()):
                     raise Lost(_LOST) from None
                 raise
-            except TimeoutError:
-                if not others:
+            except TimeoutError:  # the time of another who began it, perhaps, and ours is not over
+                if is_ours:
                     raise
-            # Its time was over, and ours is not.
 
     async def _open(self) -> "_Line":
         # An idle one is not a silent one: how long an answer may take is ours to say.
@@ -98,7 +97,7 @@ class Standing:
         return line
 
 
-def _heard(opening: "asyncio.Task[_Line]") -> None:
+def _retrieve(opening: "asyncio.Task[_Line]") -> None:
     """What went wrong is told to those who still wait for it, if anybody does."""
     if not opening.cancelled():
         opening.exception()

@@ -1,30 +1,42 @@
 """Shares: how many requests to one partner are under way at once, so that one that never answers fills its own."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from weakref import WeakValueDictionary
 
-#: A partner, or one of its hosts.
+#: A partner, or one of its hosts with the port.
 _Key = tuple[int, str]
 
 
 class Shares:
-    """``async with shares.of(partner, host)`` around each request; ``few`` at once to a host where nobody was."""
+    """``each``: to one partner; ``few`` of these to a host where nobody was, of which so many are ``remembered``."""
 
-    def __init__(self, each: int, few: int) -> None:
-        self._each, self._few = each, few
+    def __init__(self, each: int, few: int, remembered: int = 10_000) -> None:
+        self._each, self._few, self._remembered = each, few, remembered
         #: Only of partners that somebody is calling right now.
-        self._of: WeakValueDictionary[_Key, asyncio.Semaphore] = WeakValueDictionary()
-        self._deserted: set[_Key] = set()
+        self._shares: WeakValueDictionary[_Key, asyncio.Semaphore] = WeakValueDictionary()
+        self._deserted: dict[_Key, None] = {}
 
-    def of(self, partner: int, host: str) -> asyncio.Semaphore:
+    @asynccontextmanager
+    async def of(self, partner: int, host: str) -> AsyncIterator[None]:
+        """Around each request."""
         is_deserted = (partner, host) in self._deserted
-        key = (partner, host if is_deserted else "")
-        share = self._of.get(key)
-        if share is None:
-            share = self._of[key] = asyncio.Semaphore(self._few if is_deserted else self._each)
-        return share
+        vain = self._share((partner, host), self._few) if is_deserted else nullcontext()
+        async with vain, self._share((partner, ""), self._each):
+            yield
 
     def told(self, partner: int, host: str, *, is_deserted: bool) -> None:
         """Whether the last request found nobody. The next one fails as soon as it is made, and so do all that are tried
         again in the same moment: at once, they would hold everybody else's up."""
-        (self._deserted.add if is_deserted else self._deserted.discard)((partner, host))
+        self._deserted.pop((partner, host), None)
+        if is_deserted:
+            self._deserted[partner, host] = None
+            if len(self._deserted) > self._remembered:
+                del self._deserted[next(iter(self._deserted))]
+
+    def _share(self, key: _Key, most: int) -> asyncio.Semaphore:
+        share = self._shares.get(key)
+        if share is None:
+            share = self._shares[key] = asyncio.Semaphore(most)
+        return share

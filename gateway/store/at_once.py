@@ -94,7 +94,7 @@ class AtOnce:
     def __init__(self, engine: Engine) -> None:
         self._reading, self._writing = _Begun(engine), _Begun(engine)
         self._writing.say("PRAGMA busy_timeout=0")  # a writer that takes no turns is not waited for here
-        self._lasts: bool | None = None
+        self._lasting: bool | None = None
         self._turn = turn_file(engine)
         self._waiting: list[_Entry] = []
         self._waits: asyncio.Task[None] | None = None
@@ -171,17 +171,17 @@ class AtOnce:
     def _refuse(self, entries: Sequence[_Entry]) -> None:
         tell((future, NotNow()) for _, _, future in entries)
 
-    def _last(self, lasting: bool) -> None:
+    def _have_commits_last(self, lasting: bool) -> None:
         """Whether commits outlive a power failure from now on."""
-        if self._lasts != lasting:
+        if self._lasting != lasting:
             self._writing.say(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
-            self._lasts = lasting
+            self._lasting = lasting
 
     def _in_turn(self, entries: Sequence[tuple[_Work, bool]]) -> Sequence[Any]:
         """All in one transaction; what each is told: a result, or an exception. One that fails undoes them all, and
         whoever came with it does its work again elsewhere: the loop is not kept by as many commits."""
         try:
-            self._last(any(lasting for _, lasting in entries))
+            self._have_commits_last(any(lasting for _, lasting in entries))
             with self._writing.transaction("BEGIN IMMEDIATE") as db:
                 results = [work(db) for work, _ in entries]
                 done = time.monotonic()

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -69,35 +71,60 @@ async def test_only_so_many_are_remembered() -> None:
     assert list(gate._buckets) == [(2, "de*one"), (3, "de*one"), (4, "de*one")]
 
 
+@asynccontextmanager
+async def calling(shares: Shares, *calls: tuple[int, str]) -> AsyncIterator[list[tuple[int, str]]]:
+    """Which of ``calls`` are under way once they all have come to their turn or wait for it."""
+    under_way: list[tuple[int, str]] = []
+
+    async def call(partner: int, host: str) -> None:
+        async with shares.of(partner, host):
+            under_way.append((partner, host))
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(call(*one)) for one in calls]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    yield under_way
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_partner_s_share_is_its_own() -> None:
-    shares = Shares(2, 1)
-    kept = [shares.of(1, "a"), shares.of(1, "b")]
-    for share in kept:
-        await share.acquire()
-    assert kept[0] is kept[1]
-    assert shares.of(1, "a").locked()
-    async with asyncio.timeout(5), shares.of(2, "a"):
-        pass
-    kept[0].release()
-    async with asyncio.timeout(5), shares.of(1, "a"):
-        pass
+    async with calling(Shares(2, 1), (1, "a"), (1, "b"), (1, "a"), (2, "a")) as under_way:
+        assert under_way == [(1, "a"), (1, "b"), (2, "a")]
 
 
-async def test_a_deserted_host_has_a_smaller_one_until_somebody_is_there() -> None:
+async def test_a_deserted_host_has_a_small_part_of_it_until_somebody_is_there() -> None:
     shares = Shares(3, 1)
     shares.told(1, "a", is_deserted=True)
-    async with shares.of(1, "a"):
-        assert shares.of(1, "a").locked()
-        assert not shares.of(1, "b").locked()
-        assert not shares.of(2, "a").locked()
-        shares.told(1, "a", is_deserted=False)
-        async with asyncio.timeout(5), shares.of(1, "a"), shares.of(1, "a"):
-            pass
+    async with calling(shares, (1, "a"), (1, "a"), (1, "b"), (2, "a"), (2, "a")) as under_way:
+        assert under_way == [(1, "a"), (1, "b"), (2, "a"), (2, "a")]
+    shares.told(1, "a", is_deserted=False)
+    async with calling(shares, (1, "a"), (1, "a")) as under_way:
+        assert len(under_way) == 2
+
+
+async def test_deserted_hosts_have_no_more_than_their_partner_s_share() -> None:
+    """Or whoever names a thousand ports at which nobody is, and then somebody who is slow, would have all sockets."""
+    shares = Shares(3, 2)
+    hosts = [f"a:{port}" for port in range(10)]
+    for host in hosts:
+        shares.told(1, host, is_deserted=True)
+    async with calling(shares, *((1, host) for host in hosts)) as under_way:
+        assert len(under_way) == 3
+
+
+async def test_only_so_many_deserted_hosts_are_remembered() -> None:
+    shares = Shares(3, 1, remembered=2)
+    for host in ("a", "b", "a", "c"):
+        shares.told(1, host, is_deserted=True)
+    assert list(shares._deserted) == [(1, "a"), (1, "c")]
 
 
 async def test_a_share_that_nobody_uses_is_forgotten() -> None:
     shares = Shares(1, 1)
     shares.told(1, "b", is_deserted=True)
-    async with shares.of(1, "a"), shares.of(1, "b"):
-        assert sorted(shares._of) == [(1, ""), (1, "b")]
-    assert list(shares._of) == []
+    async with calling(shares, (1, "b")):
+        assert sorted(shares._shares) == [(1, ""), (1, "b")]
+    assert list(shares._shares) == []
