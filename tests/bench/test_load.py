@@ -14,8 +14,8 @@ from workers.bench.scene import COMMANDS, HOST, spots
 class Api:
     """Answers every POST alike, and posts results as often as it is told."""
 
-    def __init__(self, answer="ACCEPTED", result="ACCEPTED", callbacks=1):
-        self.answer, self.result, self.callbacks = answer, result, callbacks
+    def __init__(self, answer="ACCEPTED", result="ACCEPTED", callbacks=1, patience=30):
+        self.answer, self.result, self.callbacks, self.patience = answer, result, callbacks, patience
         self.asked, self.senders, self.problems, self._tasks = [], set(), [], set()
 
     async def __aenter__(self):
@@ -44,7 +44,7 @@ class Api:
     async def _post(self, url):
         for _ in range(self.callbacks):
             try:
-                async with asyncio.timeout(0.3), self._client.post(url, json={"result": self.result}) as answer:
+                async with asyncio.timeout(self.patience), self._client.post(url, json={"result": self.result}) as answer:
                     assert answer.status == 200
             except (TimeoutError, ClientConnectionError) as problem:
                 self.problems.append(type(problem))
@@ -124,7 +124,7 @@ async def test_a_callback_that_never_comes_is_lost(monkeypatch):
 
 
 async def test_a_tar_pit_takes_callbacks_and_never_answers():
-    told = await load(api := Api(), ears=Ears.NEVER, seconds=0, at_least=2, waits=False)
+    told = await load(api := Api(patience=0.3), ears=Ears.NEVER, seconds=0, at_least=2, waits=False)
     assert told["acknowledged"] == 2
     assert api.problems == [TimeoutError] * 2
 
