@@ -1,6 +1,6 @@
 """Callers: who sends a request, by its credentials token, and between which parties it travels."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,10 +93,20 @@ async def listing(request: Request) -> tuple[Partner, list[int]]:
 
 def answered_by(request: Request, emsp: Party, cpo: Cpo) -> Parties:
     """Who answers whom: a routed answer says so also where the question left it open (§Overview of Routing Headers)."""
-    named = routing_of(request)
-    if named.from_ is not None and named.to != cpo.party:
-        routed_of(request).update(Routing(to=named.from_, from_=cpo.party).headers())
+    if not is_answered_as_asked(request, cpo):
+        routed_of(request).update(Routing(to=routing_of(request).from_, from_=cpo.party).headers())
     return Parties(emsp=emsp, cpo=cpo)
+
+
+def is_answered_as_asked(request: Request, cpo: Cpo) -> bool:
+    """Whether the answer goes between the parties that the question names."""
+    named = routing_of(request)
+    return named.from_ is None or named.to == cpo.party
+
+
+def presented(request: Request) -> Hashable:
+    """What is the same whenever the same caller asks the same party: not looked up, and not believed."""
+    return given(request).get("authorization"), request.scope["routing"]
 
 
 async def proven(request: Request, found: Caller) -> None:

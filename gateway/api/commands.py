@@ -14,7 +14,7 @@ from gateway import commands
 from gateway.api import documents
 from gateway.api.answers import answer
 from gateway.api.bodies import read_json
-from gateway.api.callers import answered_by, ends, office_of
+from gateway.api.callers import answered_by, ends, is_answered_as_asked, office_of, presented
 from gateway.api.direct import Endpoint
 from gateway.api.edge import ids_of
 from gateway.api.floodgate import Floodgate
@@ -82,15 +82,20 @@ def _path(dialect: Dialect, type_: CommandType) -> str:
 
 def _endpoint(dialect: Dialect, type_: CommandType) -> Endpoint:
     async def receive(request: Request) -> Response:
-        asked = await _read(request, dialect, type_)
         floodgate: Floodgate = request.app.state.floodgate
-        if await floodgate.admit(asked.partner.id, asked.parties.emsp.key):
-            said = await take(office_of(request), asked)
-        else:
-            said = _TOO_MANY
-        return answer(said.wire(), said.status_code, said.text if said.status_code != StatusCode.SUCCESS else None)
+        if await floodgate.turns_away(presented(request)):
+            return _answer(_TOO_MANY)
+        asked = await _read(request, dialect, type_)
+        sender = presented(request) if is_answered_as_asked(request, asked.parties.cpo) else None
+        if not await floodgate.admit(asked.partner.id, asked.parties.emsp.key, sender):
+            return _answer(_TOO_MANY)
+        return _answer(await take(office_of(request), asked))
 
     return receive
+
+
+def _answer(said: Said) -> Response:
+    return answer(said.wire(), said.status_code, said.text if said.status_code != StatusCode.SUCCESS else None)
 
 
 async def take(office: Office, asked: Asked) -> Said:

@@ -1,7 +1,10 @@
 """The floodgate: an eMSP's commands come in at a rate; a flood is slowed, then refused, and costs no other."""
 
 import asyncio
+import time
 from collections import OrderedDict
+from collections.abc import Hashable
+from itertools import takewhile
 
 import structlog
 
@@ -15,6 +18,8 @@ PATIENCE = 1.0
 #: costs the process nearly as much as a command, and waits for as many times as long as a command may.
 KEPT_WAITING = 2_000
 LONGER = 3
+#: Seconds for which a sender that was refused is taken for the same eMSP, before it is looked up again.
+KNOWN = 1.0
 #: eMSPs whose pace is remembered; one that is forgotten begins anew with all that it may send at once.
 REMEMBERED = 10_000
 
@@ -27,10 +32,28 @@ class Floodgate:
         self._patience, self._remembered = patience, remembered
         self._buckets: OrderedDict[tuple[int, str], Bucket] = OrderedDict()
         self._flooding: set[tuple[int, str]] = set()
+        #: By how they present themselves: who was refused, and until when that counts; the oldest come first.
+        self._known: dict[Hashable, tuple[tuple[int, str], float]] = {}
         self._kept_waiting = 0
 
-    async def admit(self, partner: int, party: str) -> bool:
-        """Wait for the turn of a command of this eMSP's; False when that would take too long."""
+    async def turns_away(self, sender: Hashable) -> bool:
+        """Whether who was refused a moment ago is too early again; so a flood is refused before it is looked up."""
+        emsp, until = self._known.get(sender, (None, 0.0))
+        bucket = self._buckets.get(emsp) if emsp is not None and time.monotonic() < until else None
+        if bucket is None:
+            return False
+        pause = bucket.take()
+        bucket.put_back()
+        if pause <= self._patience:
+            return False
+        await self._keep_waiting()
+        return True
+
+    async def admit(self, partner: int, party: str, sender: Hashable = None) -> bool:
+        """Wait for the turn of a command of this eMSP's; False when that would take too long.
+
+        ``sender``: what every request that presents itself alike has in common, to be turned away by.
+        """
         emsp = partner, party
         bucket = self._buckets.get(emsp)
         if bucket is None:
@@ -41,6 +64,7 @@ class Floodgate:
         pause = bucket.take()
         if pause > self._patience:
             bucket.put_back()
+            self._remember(sender, emsp)
             if emsp not in self._flooding:
                 self._flooding.add(emsp)
                 log.warning("an eMSP sends more commands than it may", partner=partner, party=party)
@@ -51,6 +75,15 @@ class Floodgate:
         else:
             self._flooding.discard(emsp)
         return True
+
+    def _remember(self, sender: Hashable, emsp: tuple[int, str]) -> None:
+        if sender is None:
+            return
+        now = time.monotonic()
+        self._known.pop(sender, None)
+        self._known[sender] = emsp, now + KNOWN
+        for old, _ in list(takewhile(lambda one: one[1][1] < now, self._known.items())):
+            del self._known[old]
 
     async def _keep_waiting(self) -> None:
         if self._kept_waiting >= KEPT_WAITING:

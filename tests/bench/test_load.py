@@ -44,7 +44,10 @@ class Api:
     async def _post(self, url):
         for _ in range(self.callbacks):
             try:
-                async with asyncio.timeout(self.patience), self._client.post(url, json={"result": self.result}) as answer:
+                async with (
+                    asyncio.timeout(self.patience),
+                    self._client.post(url, json={"result": self.result}) as answer,
+                ):
                     assert answer.status == 200
             except (TimeoutError, ClientConnectionError) as problem:
                 self.problems.append(type(problem))

@@ -10,17 +10,20 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway import reservations
+from gateway.api import floodgate
 from gateway.callbacks import deliver
+from gateway.domain.lifecycle import PartnerState
 from gateway.office import CALLS_AT_ONCE, Office
 from gateway.simulators.emsp import SimulatedEmsp
-from gateway.store import queues
+from gateway.store import partners, queues
 from ocpi.headers import Party
 from ocpp_bridge.registry import Registry
-from tests.support.gateway import Spot
+from tests.support.gateway import CPO, Spot
 from tests.support.indoors import Indoors
 from tests.support.office import office
 
 BUSY = 1.5  # seconds
+TOO_MANY = "You are sending too many commands at once."
 
 
 @contextmanager
@@ -134,10 +137,51 @@ async def test_a_flood_of_one_emsp_is_refused_without_a_record_and_others_are_he
         told = [await desk.post("UNLOCK_CONNECTOR", body, flood.token_in) for _ in range(4)]
         assert [one["status_code"] for one in told] == [2003, 2003, 1000, 1000]
         assert {one["data"]["result"] for one in told} == {"REJECTED"}
-        assert "too many" in told[-1]["data"]["message"][0]["text"]
+        assert told[-1]["data"]["message"][0]["text"] == TOO_MANY
         assert len(desk.gateway.rows("command")) == 2
         heard = await desk.post("UNLOCK_CONNECTOR", body, other.token_in)
         assert heard["status_code"] == 2003
+
+
+UNLOCK = {"response_url": "http://127.0.0.1:1/", "location_id": "?", "evse_uid": "E1", "connector_id": "1"}
+FROM_DE_EMS = {"OCPI-from-country-code": "DE", "OCPI-from-party-id": "EMS"}
+TO_NL_CPO = {"OCPI-to-country-code": CPO.country_code, "OCPI-to-party-id": CPO.party_id}
+
+
+async def flooded(desk, **headers: str):
+    """How an eMSP is answered that has sent one command too many, and then is suspended."""
+    flood = desk.gateway.emsp(("DE", "EMS"))
+    desk.gateway.location(Spot(desk.gateway.station_name(), evse=None, connector=1))
+    sent = {"Authorization": f"Token {flood.token_in}"} | headers
+    answers = []
+    for suspends in (False, False, False, True):
+        if suspends:
+            with desk.gateway.database() as db:
+                partners.become(db, flood.partner_id, PartnerState.SUSPENDED)
+        answers.append(await desk.client.post("/ocpi/cpo/2.2.1/commands/UNLOCK_CONNECTOR", json=UNLOCK, headers=sent))
+    return answers[1:]
+
+
+@pytest.mark.parametrize("headers", [{}, FROM_DE_EMS | TO_NL_CPO])
+async def test_a_flood_is_refused_before_its_token_is_looked_up(tmp_path, redis_url, monkeypatch, headers):
+    monkeypatch.setattr(floodgate, "KNOWN", 600)
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, emsp_rate=0.1, emsp_burst=1) as desk:
+        answers = await flooded(desk, **headers)
+    assert {one.json()["data"]["message"][0]["text"] for one in answers} == {TOO_MANY}
+    routed = {name: answers[0].headers.get(name) for name in FROM_DE_EMS | TO_NL_CPO}
+    assert all(routed == {name: one.headers.get(name) for name in routed} for one in answers)
+
+
+@pytest.mark.parametrize(("known", "headers"), [(-1, FROM_DE_EMS | TO_NL_CPO), (600, FROM_DE_EMS)])
+async def test_a_flood_is_looked_up_now_and_then_and_where_it_leaves_open_who_answers(
+    tmp_path, redis_url, monkeypatch, known, headers
+):
+    monkeypatch.setattr(floodgate, "KNOWN", known)
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, emsp_rate=0.1, emsp_burst=1) as desk:
+        *before, last = await flooded(desk, **headers)
+    assert {one.json()["data"]["message"][0]["text"] for one in before} == {TOO_MANY}
+    assert {one.headers["OCPI-from-party-id"] for one in before} == {CPO.party_id}
+    assert last.status_code == 401
 
 
 async def test_a_partner_that_never_answers_on_many_ports_keeps_nobody_else_waiting(house):

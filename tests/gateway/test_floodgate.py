@@ -64,6 +64,37 @@ async def test_a_refusal_is_kept_waiting_and_so_many_at_most(monkeypatch: pytest
     await asyncio.gather(again, return_exceptions=True)
 
 
+async def test_who_was_refused_is_turned_away_for_a_second_before_he_is_looked_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(floodgate, "KNOWN", 600)
+    gate = Floodgate(rate=0.001, burst=1, patience=0.001)
+    assert await gate.admit(1, "de*one", "him")
+    assert not await gate.turns_away("him")
+    assert not await gate.admit(1, "de*one", "him")
+    assert await gate.turns_away("him")
+    assert not await gate.turns_away("another")
+    monkeypatch.setattr(floodgate, "KNOWN", -1)
+    assert not await gate.admit(1, "de*one", "him")
+    assert not await gate.turns_away("him")
+
+
+async def test_who_has_been_quiet_is_not_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floodgate, "KNOWN", 600)
+    gate = Floodgate(rate=20, burst=1, patience=0.001)
+    assert await gate.admit(1, "de*one", "him")
+    assert not await gate.admit(1, "de*one", "him")
+    await asyncio.sleep(0.06)
+    assert not await gate.turns_away("him")
+    assert await gate.admit(1, "de*one", "him")
+
+
+async def test_senders_that_are_not_known_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floodgate, "KNOWN", -1)
+    gate = Floodgate(rate=0.001, burst=1, patience=0.001)
+    for number in range(5):
+        await gate.admit(1, "de*one", number)
+    assert len(gate._known) <= 1
+
+
 async def test_only_so_many_are_remembered() -> None:
     gate = Floodgate(rate=1, burst=1, remembered=3)
     for number in range(5):
