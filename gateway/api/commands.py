@@ -85,13 +85,21 @@ def _endpoint(dialect: Dialect, type_: CommandType) -> Endpoint:
         floodgate: Floodgate = request.app.state.floodgate
         if await floodgate.turns_away(presented(request)):
             return _answer(_TOO_MANY)
-        asked = await _read(request, dialect, type_)
-        sender = presented(request) if is_answered_as_asked(request, asked.parties.cpo) else None
-        if not await floodgate.admit(asked.partner.id, asked.parties.emsp.key, sender):
+        partner, found = await ends(request)
+        sender = presented(request) if _is_told_by_headers(request, found) else None
+        if not await floodgate.admit(partner.id, found.emsp.key, sender):
+            if found.cpo is not None:
+                answered_by(request, found.emsp, found.cpo)
             return _answer(_TOO_MANY)
+        asked = await _read(request, partner, found, dialect, type_)
         return _answer(await take(office_of(request), asked))
 
     return receive
+
+
+def _is_told_by_headers(request: Request, found: Ends) -> bool:
+    """Whether the answer's routing headers are known before anybody is looked up."""
+    return found.cpo is not None and is_answered_as_asked(request, found.cpo)
 
 
 def _answer(said: Said) -> Response:
@@ -146,9 +154,8 @@ async def _guard(office: Office, asked: Asked) -> None:
         raise rejected(f"response_url is refused: {refused}") from None
 
 
-async def _read(request: Request, dialect: Dialect, type_: CommandType) -> Asked:
-    """The command as asked; raises Unknown, NotJson, InvalidParameters, in this order."""
-    partner, found = await ends(request)
+async def _read(request: Request, partner: Partner, found: Ends, dialect: Dialect, type_: CommandType) -> Asked:
+    """The command as asked; raises NotJson, InvalidParameters, in this order."""
     body = await read_json(request)
     if partner.lenient_token:
         body = _completed(body, found.emsp)

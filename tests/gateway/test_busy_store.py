@@ -172,6 +172,15 @@ async def test_a_flood_is_refused_before_its_token_is_looked_up(tmp_path, redis_
     assert all(routed == {name: one.headers.get(name) for name in routed} for one in answers)
 
 
+async def test_commands_that_mean_nothing_count_as_well(tmp_path, redis_url):
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, emsp_rate=0.1, emsp_burst=1) as desk:
+        flood = desk.gateway.emsp()
+        desk.gateway.location(Spot(desk.gateway.station_name(), evse=None, connector=1))
+        told = [await desk.post("UNLOCK_CONNECTOR", {}, flood.token_in) for _ in range(3)]
+    assert [one["status_code"] for one in told] == [2001, 1000, 1000]
+    assert told[-1]["data"]["message"][0]["text"] == TOO_MANY
+
+
 @pytest.mark.parametrize(("known", "headers"), [(-1, FROM_DE_EMS | TO_NL_CPO), (600, FROM_DE_EMS)])
 async def test_a_flood_is_looked_up_now_and_then_and_where_it_leaves_open_who_answers(
     tmp_path, redis_url, monkeypatch, known, headers

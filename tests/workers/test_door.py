@@ -23,10 +23,16 @@ async def hello(scope, receive, send):
     await send({"type": "http.response.body", "body": b"hello"})
 
 
+async def hello_at_once(scope, receive, send):
+    """As who is refused by its token is answered: its body is not waited for."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
 @asynccontextmanager
-async def caller(door: type[Door]):
+async def caller(door: type[Door], application=hello):
     """(reader, writer) of a connection to a server behind the door."""
-    server = uvicorn.Server(uvicorn.Config(hello, port=0, http=door, lifespan="off", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(application, port=0, http=door, lifespan="off", log_level="critical"))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
@@ -80,6 +86,15 @@ async def test_a_request_that_does_not_end_is_not_waited_for(beginning: bytes):
     async with caller(HastyDoor) as (reader, writer):
         writer.write(beginning)
         assert await hangs_up(reader) == b""
+
+
+async def test_who_is_answered_before_its_body_has_come_is_heard_again():
+    async with caller(Door, hello_at_once) as (reader, writer):
+        for _ in range(3):
+            writer.write(b"POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 200000\r\n\r\n" + b"x" * 50_000)
+            assert await reader.readuntil(b"hello")
+            writer.write(b"x" * 150_000)
+            await writer.drain()
 
 
 async def test_a_connection_is_kept_between_requests_and_each_has_its_time():
