@@ -184,4 +184,7 @@ def _among_sqlite(element: among, compiler: SQLCompiler, **words: Any) -> str:
 @compiles(among, "postgresql")
 def _among_postgresql(element: among, compiler: SQLCompiler, **words: Any) -> str:
     given = bindparam(element.name, type_=ARRAY(element.column.type), required=True)
-    return f"{compiler.process(element.column, **words)} = ANY ({compiler.process(given, **words)})"
+    # A list that the planner can look into makes a plan for this list look better than one for any, each time anew.
+    return (
+        f"{compiler.process(element.column, **words)} = ANY (ARRAY(SELECT unnest({compiler.process(given, **words)})))"
+    )

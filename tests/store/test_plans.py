@@ -158,4 +158,16 @@ def test_postgresql_takes_an_index_before_it_knows_how_much_there_is(engine: Eng
     assert [one for one, plan in plans.items() if re.search(r"Seq Scan on (?!location_news)", plan)] == []
 
 
+def test_postgresql_plans_what_is_prepared_a_few_times_and_not_each_time(engine: Engine) -> None:
+    """A plan costs as much as what it is for, or more. PostgreSQL tries five for the values that it is given."""
+    with engine.connect() as db:
+        for _ in range(8):
+            for function, arguments in QUERIES.values():
+                with db.begin():
+                    function(db, *arguments)
+        assert len(db.execute(_PREPARED).scalars().all()) > 40
+        assert db.execute(_PLANNED_ANEW).scalars().all() == []
+
+
+_PLANNED_ANEW = text("SELECT statement FROM pg_prepared_statements WHERE custom_plans > 5 AND generic_plans = 0")
 _PREPARED = text("SELECT statement FROM pg_prepared_statements")
