@@ -1,6 +1,7 @@
 """The floodgate: an eMSP's commands come in at a rate; a flood is slowed, then refused, and costs no other."""
 
 import asyncio
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -15,7 +16,7 @@ log = structlog.get_logger(__name__)
 #: Seconds that a command may be kept waiting for its turn.
 PATIENCE = 1.0
 #: Refusals that are kept waiting, so that who repeats what was refused does not do it at once; more are not. A refusal
-#: costs the process nearly as much as a command, and waits for as many times as long as a command may.
+#: costs the process something as well, and waits for about so many times as long as a command may.
 KEPT_WAITING = 2_000
 LONGER = 3
 #: Seconds for which a sender that was refused is taken for the same eMSP, before it is looked up again.
@@ -90,6 +91,7 @@ class Floodgate:
             return
         self._kept_waiting += 1
         try:
-            await asyncio.sleep(LONGER * self._patience)
+            # Those that came together would come together again, and hold everybody else's up for as long as they take.
+            await asyncio.sleep(LONGER * self._patience * random.uniform(0.5, 1.5))
         finally:
             self._kept_waiting -= 1
