@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -70,6 +71,44 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _database(value: str) -> str:
+    if not value:
+        return value
+    from sqlalchemy import make_url  # most settings name none, and it takes a while
+
+    try:
+        named = make_url(value)
+    except ValueError:  # it may repeat the password
+        raise ValueError("its port is not a number") from None
+    if named.drivername == "sqlite" and named.database in {None, "", ":memory:"}:
+        raise ValueError("it names no file, so that nothing would be kept")
+    return value
+
+
+def _redis(value: str) -> str:
+    if not value:
+        return value
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    if not value.startswith("unix:") and not re.fullmatch(r"/?\d*", _path(value)):
+        raise ValueError("what follows the host is not the number of a database")
+    try:
+        Redis.from_url(value).connection_pool.make_connection()
+    except (ValueError, RedisError):  # the first may repeat the password
+        raise ValueError("redis-py cannot read its port, or one of its options") from None
+    except TypeError as problem:
+        raise ValueError(f"redis-py does not know its option {str(problem).rpartition(' ')[2]}") from None
+    return value
+
+
+def _path(value: str) -> str:
+    try:
+        return urlsplit(value).path
+    except ValueError as problem:
+        raise ValueError(f"it is no URL: {problem}") from None
+
+
 def _bearer(value: SecretStr) -> SecretStr:
     if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError("a token is 16 or more letters, digits and signs of -._~+/=")
@@ -88,9 +127,11 @@ class Settings(BaseSettings):
     #: Where the embedded database, Valkey and generated secrets live.
     data_dir: Path = Path("gateway-data")
     #: ``sqlite:///…`` or ``postgresql://…``; the default is SQLite in the data directory.
-    database_url: Annotated[str, _url("sqlite", "postgresql", "postgres", "postgresql+psycopg")] = ""
+    database_url: Annotated[
+        str, _url("sqlite", "postgresql", "postgres", "postgresql+psycopg"), AfterValidator(_database)
+    ] = ""
     #: ``redis://…`` or ``unix://…``; the default is the embedded Valkey in the data directory.
-    redis_url: Annotated[str, _url("redis", "rediss", "unix")] = ""
+    redis_url: Annotated[str, _url("redis", "rediss", "unix"), AfterValidator(_redis)] = ""
     #: What partners put before ``/ocpi/…``; the default is where the api process listens.
     public_url: Annotated[str, _url("https", "http")] = ""
 

@@ -103,7 +103,18 @@ def test_no_pauses_mean_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
         ("reservation_max", "30"),
         ("database_url", "mysql://u@h/db"),
         ("database_url", "gateway.db"),
+        ("database_url", "postgresql://u:secret@h:port/db"),
+        ("database_url", "sqlite://"),
+        ("database_url", "sqlite:///:memory:"),
         ("redis_url", "localhost:6379"),
+        ("redis_url", "redis://h:port"),
+        ("redis_url", "redis://h:65536"),
+        ("redis_url", "redis://[::1"),
+        ("redis_url", "redis://:secret/@h"),
+        ("redis_url", "redis://h/queue"),
+        ("redis_url", "redis://h?db=x"),
+        ("redis_url", "redis://h?dbs=1"),
+        ("redis_url", "rediss://h?ssl_cert_reqs=some"),
         ("public_url", "ocpi.example.com"),
         ("emsp_rate", "0"),
         ("emsp_rate", "inf"),
@@ -127,6 +138,23 @@ def test_a_wrong_value_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch, n
     assert f"GATEWAY_{name.upper()}" in said
     assert "\n" not in said
     assert "datetime" not in said
+    assert "secret@" not in said
+    assert ":secret" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://u:p@h:1/2",
+        "redis://h/",
+        "redis://h?db=2",
+        "rediss://h?ssl_cert_reqs=none",
+        "unix:///a/b?db=1",
+    ],
+)
+def test_a_redis_may_be_anywhere(url: str) -> None:
+    assert Settings(redis_url=url).redis_url == url
 
 
 def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,9 +121,8 @@ def test_one_port_for_partners_and_stations_is_told_in_one_sentence(tmp_path: Pa
     assert (status, told) == (1, [f"Port {port} cannot be both: --api-port and --ocpp-port are to differ."])
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis://127.0.0.1:port"])
-def test_a_redis_that_cannot_be_reached_is_told_in_one_sentence(tmp_path: Path, url: str) -> None:
-    status, told = start(tmp_path, *words_of("up"), GATEWAY_REDIS_URL=url)
+def test_a_redis_that_cannot_be_reached_is_told_in_one_sentence(tmp_path: Path) -> None:
+    status, told = start(tmp_path, *words_of("up"), GATEWAY_REDIS_URL="redis://127.0.0.1:1")
     assert (status, len(told)) == (1, 1)
     assert told[0].startswith("GATEWAY_REDIS_URL cannot be used: ")
 
