@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a command may be kept waiting for its turn.
 PATIENCE = 1.0
+#: A burst comes in at so many a second after so many at once, for all of it would be in everybody else's way; and
+#: seconds that a command of a burst may be kept waiting.
+PEAK, AT_ONCE, PATIENCE_IN_BURST = 100.0, 50, 5.0
 #: Refusals that are kept waiting, so that who repeats what was refused does not do it at once; more are not. A refusal
 #: costs the process something as well, and waits for about so many times as long as a command may.
 KEPT_WAITING = 2_000
@@ -25,13 +28,32 @@ KNOWN = 1.0
 REMEMBERED = 10_000
 
 
+class _Pace:
+    """Of one eMSP. Both buckets are asked for each command, or neither."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._buckets = Bucket(rate, burst), Bucket(max(PEAK, 2 * rate), AT_ONCE)
+
+    def take(self, patience: float) -> float | None:
+        """Seconds until a command's turn; None, and it has none, when that is too long."""
+        average, peak = (bucket.take() for bucket in self._buckets)
+        if average > patience or peak > PATIENCE_IN_BURST:
+            self.put_back()
+            return None
+        return max(average, peak)
+
+    def put_back(self) -> None:
+        for bucket in self._buckets:
+            bucket.put_back()
+
+
 class Floodgate:
-    """One for a process. ``rate`` a second on average, ``burst`` at once, for each eMSP of each connection."""
+    """One for a process. ``rate`` a second on average and ``burst`` in a burst, for each eMSP of each connection."""
 
     def __init__(self, rate: float, burst: int, *, patience: float = PATIENCE, remembered: int = REMEMBERED) -> None:
         self._rate, self._burst = rate, burst
         self._patience, self._remembered = patience, remembered
-        self._buckets: OrderedDict[tuple[int, str], Bucket] = OrderedDict()
+        self._paces: OrderedDict[tuple[int, str], _Pace] = OrderedDict()
         self._flooding: set[tuple[int, str]] = set()
         #: By how they present themselves: who was refused, and until when that counts; the oldest come first.
         self._known: dict[Hashable, tuple[tuple[int, str], float]] = {}
@@ -40,12 +62,11 @@ class Floodgate:
     async def turns_away(self, sender: Hashable) -> bool:
         """Whether who was refused a moment ago is too early again; so a flood is refused before it is looked up."""
         emsp, until = self._known.get(sender, (None, 0.0))
-        bucket = self._buckets.get(emsp) if emsp is not None and time.monotonic() < until else None
-        if bucket is None:
+        pace = self._paces.get(emsp) if emsp is not None and time.monotonic() < until else None
+        if pace is None:
             return False
-        pause = bucket.take()
-        bucket.put_back()
-        if pause <= self._patience:
+        if pace.take(self._patience) is not None:
+            pace.put_back()
             return False
         await self._keep_waiting()
         return True
@@ -56,15 +77,14 @@ class Floodgate:
         ``sender``: what every request that presents itself alike has in common, to be turned away by.
         """
         emsp = partner, party
-        bucket = self._buckets.get(emsp)
-        if bucket is None:
-            bucket = self._buckets[emsp] = Bucket(self._rate, self._burst)
-            if len(self._buckets) > self._remembered:
-                self._flooding.discard(self._buckets.popitem(last=False)[0])
-        self._buckets.move_to_end(emsp)
-        pause = bucket.take()
-        if pause > self._patience:
-            bucket.put_back()
+        pace = self._paces.get(emsp)
+        if pace is None:
+            pace = self._paces[emsp] = _Pace(self._rate, self._burst)
+            if len(self._paces) > self._remembered:
+                self._flooding.discard(self._paces.popitem(last=False)[0])
+        self._paces.move_to_end(emsp)
+        pause = pace.take(self._patience)
+        if pause is None:
             self._remember(sender, emsp)
             if emsp not in self._flooding:
                 self._flooding.add(emsp)

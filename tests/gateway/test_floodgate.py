@@ -39,6 +39,25 @@ async def test_a_flood_is_refused_and_told_of_once() -> None:
     assert [one["event"] for one in logged] == ["an eMSP sends more commands than it may"]
 
 
+async def test_a_burst_comes_in_at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floodgate, "AT_ONCE", 3)
+    gate = Floodgate(rate=20, burst=500)
+    began = time.monotonic()
+    admitted, _ = await at_once(gate, 23)
+    assert admitted == 23
+    assert time.monotonic() - began >= 20 / floodgate.PEAK * 0.99
+
+
+async def test_who_waits_too_long_in_a_burst_is_refused_and_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floodgate, "AT_ONCE", 3)
+    monkeypatch.setattr(floodgate, "PATIENCE_IN_BURST", 0.1)
+    gate = Floodgate(rate=0.001, burst=500, patience=0.01)
+    admitted, took = await at_once(gate, 100)
+    assert 13 <= admitted <= 13 + floodgate.PEAK * took
+    await asyncio.sleep(0.1)
+    assert await gate.admit(1, "de*one")
+
+
 async def test_what_was_refused_does_not_count() -> None:
     gate = Floodgate(rate=10, burst=1)
     admitted, took = await at_once(gate, 500)
@@ -99,7 +118,7 @@ async def test_only_so_many_are_remembered() -> None:
     gate = Floodgate(rate=1, burst=1, remembered=3)
     for number in range(5):
         assert await gate.admit(number, "de*one")
-    assert list(gate._buckets) == [(2, "de*one"), (3, "de*one"), (4, "de*one")]
+    assert list(gate._paces) == [(2, "de*one"), (3, "de*one"), (4, "de*one")]
 
 
 @asynccontextmanager
