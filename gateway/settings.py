@@ -148,7 +148,7 @@ class Settings(BaseSettings):
 
     #: Commands a second that one eMSP may send on average; what comes faster waits a moment, then is REJECTED.
     emsp_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 25.0
-    #: Commands that one eMSP may send in a burst: 50 come in at once, the others at 100 a second.
+    #: Commands that one eMSP may send in a burst: 50 come in at once, the others at twice the rate.
     emsp_burst: Annotated[int, Field(ge=1)] = 500
     #: Waiting commands a station may have; the next one fails at once, unless it is its party's first.
     station_queue: Annotated[int, Field(ge=1)] = 8

@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a command may be kept waiting for its turn.
 PATIENCE = 1.0
-#: A burst comes in at so many a second after so many at once, for all of it would be in everybody else's way; and
-#: seconds that a command of a burst may be kept waiting.
-PEAK, AT_ONCE, PATIENCE_IN_BURST = 100.0, 50, 5.0
+#: A burst comes in at so many times the rate, after so many at once, for all of it would be in everybody else's way;
+#: and seconds that a command of a burst may be kept waiting.
+PEAK, AT_ONCE, PATIENCE_IN_BURST = 2, 50, 10.0
 #: Refusals that are kept waiting, so that who repeats what was refused does not do it at once; more are not. A refusal
 #: costs the process something as well, and waits for about so many times as long as a command may.
 KEPT_WAITING = 2_000
@@ -29,10 +29,10 @@ REMEMBERED = 10_000
 
 
 class _Pace:
-    """Of one eMSP. Both buckets are asked for each command, or neither."""
+    """Of one eMSP: a command has its turn when both buckets let it in, and is taken from both or from neither."""
 
     def __init__(self, rate: float, burst: int) -> None:
-        self._buckets = Bucket(rate, burst), Bucket(max(PEAK, 2 * rate), AT_ONCE)
+        self._buckets = Bucket(rate, burst), Bucket(PEAK * rate, AT_ONCE)
 
     def take(self, patience: float) -> float | None:
         """Seconds until a command's turn; None, and it has none, when that is too long."""
