@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -117,10 +117,12 @@ class Slow:
                     writer.write(heard)
 
         saying = asyncio.create_task(say())
-        while heard := await reader.read(65536):
-            back.write(heard)
+        with suppress(ConnectionError):  # who closes before it has read everything resets the connection
+            while heard := await reader.read(65536):
+                back.write(heard)
         back.close()
-        await saying
+        with suppress(ConnectionError):
+            await saying
         writer.close()
 
 
