@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, create_engine, make_url, text
 
 from tests.support.gateway import Gateway
@@ -16,6 +17,10 @@ from tests.support.gateway import running as running_gateway
 from workers.valkey import running
 
 _numbers = itertools.count(1)
+
+# Examples are searched without a clock: a machine may be busy. Here, for @given asks for it when it decorates.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ async def test_a_server_that_is_not_there_is_a_fault():
 
 
 async def test_a_second_callback_is_a_fault():
-    told = await load(Api(callbacks=2))
+    told = await load(Api(callbacks=2), seconds=0, at_least=20)
     assert told["faults"]["duplicate"] > 0
 
 

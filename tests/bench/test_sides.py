@@ -27,7 +27,7 @@ async def test_a_gateway_tells_what_it_took_unless_it_lost_a_process(tmp_path: P
         spent = told.cpu_ms()
         assert spent["cpu_ms"] == pytest.approx(sum(spent[f"cpu_{name}_ms"] for name in OURS))
         # The supervisor starts another one at once, and the load may not even notice.
-        running = asyncio.create_task(side.run(seconds=2, in_flight=STATIONS))
+        running = asyncio.create_task(side.run(seconds=5, in_flight=STATIONS))
         await asyncio.sleep(0.5)
         os.kill(side.server.pids()["worker-1"], signal.SIGKILL)
         with pytest.raises(Broken, match="lost a process"):

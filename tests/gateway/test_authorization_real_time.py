@@ -52,7 +52,7 @@ class Street:
 
 @pytest.fixture
 async def opened(tmp_path: Path, redis_url: str) -> AsyncIterator[Callable[..., Street]]:
-    async with office(tmp_path, redis_url, allow_private_callbacks=True, authorize_timeout="1") as desk:
+    async with office(tmp_path, redis_url, allow_private_callbacks=True, authorize_timeout="15") as desk:
 
         def street(**settings) -> Street:
             rules = replace(desk.office.rules, settings=desk.office.rules.settings.model_copy(update=settings))
@@ -199,7 +199,8 @@ async def test_what_an_emsp_says_is_told_whatever_its_card_could_offline(
         MUTE,
     ],
 )
-async def test_without_an_answer_the_whitelist_s_offline_rule_counts(street: Street, reply: Reply) -> None:
+async def test_without_an_answer_the_whitelist_s_offline_rule_counts(opened, reply: Reply) -> None:
+    street = opened(**({"authorize_timeout": timedelta(seconds=1)} if reply is MUTE else {}))
     async with TokensModule(reply) as module:
         partner = street.emsp(module)
         street.store(partner, **LISTED)

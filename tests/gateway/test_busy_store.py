@@ -45,7 +45,7 @@ async def house(tmp_path: Path):
         f"sqlite:///{tmp_path / 'gateway.db'}",
         secret_key="indoors",
         allow_private_callbacks=True,
-        callback_attempt_timeout=0.5,
+        callback_attempt_timeout=2,
     )
     indoors.now = datetime.now(UTC)
     async with AsyncExitStack() as opened:
@@ -85,7 +85,7 @@ async def test_a_callback_is_held_from_when_it_was_taken(house, tmp_path: Path):
         one, other = process(), process()
         with somebody_else_writes(tmp_path / "gateway.db"):
             delivering = asyncio.create_task(deliver(one))
-            await asyncio.sleep(BUSY + 0.5)  # longer than an attempt and its margin
+            await asyncio.sleep(BUSY + 2)  # longer than an attempt and its margin
         await asyncio.sleep(0.1)
         await asyncio.gather(delivering, deliver(other))
         assert [callback.json["result"] for callback in emsp.callbacks] == ["ACCEPTED"]

@@ -79,7 +79,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path, redis_url: str) -> AsyncIterator[House]:
-    settings = {"allow_private_callbacks": True, "callback_attempt_timeout": 2, "callback_pauses": ()}
+    settings = {"allow_private_callbacks": True, "callback_attempt_timeout": 5, "callback_pauses": ()}
     async with office(tmp_path, redis_url, **settings) as desk:
         indoors = Indoors(desk.office.rules.settings.database)
         indoors.now = utc_now() - timedelta(hours=5)

@@ -162,7 +162,7 @@ async def test_a_number_of_another_station_or_nonsense_ends_nothing(gateway: Gat
 
 async def test_a_reservation_that_runs_out_is_over_by_our_clock_and_nobody_is_told(brief: Gateway):
     async def story(ocpp: str) -> None:
-        async with a_reservation(brief, ocpp, minutes=3 / 60) as (emsp, station, _location, told, order):
+        async with a_reservation(brief, ocpp, minutes=6 / 60) as (emsp, station, _location, told, order):
             if ocpp == "2.1":
                 await update(station, number_in(order), "Expired")
             await brief.reservation_becomes(told, "EXPIRED")
@@ -215,7 +215,7 @@ async def test_a_cancel_after_use_is_answered_without_asking_the_station(gateway
 
 async def test_a_reservation_at_which_somebody_is_preparing_does_not_expire_yet(brief: Gateway):
     async def story(ocpp: str) -> None:
-        async with a_reservation(brief, ocpp, minutes=3 / 60) as (_, station, _, told, order):
+        async with a_reservation(brief, ocpp, minutes=6 / 60) as (_, station, _, told, order):
             await station.tell_status("Reserved")
             await station.tell_status("Preparing" if station.is_1 else "Occupied")
             over = brief.reservation_of(told)["expiry_date"] + timedelta(seconds=2.5)
@@ -229,7 +229,7 @@ async def test_a_reservation_at_which_somebody_is_preparing_does_not_expire_yet(
 
 @every_ocpp
 async def test_a_start_told_after_the_expiry_that_was_in_time_used_it(brief: Gateway, ocpp: str):
-    async with a_reservation(brief, ocpp, minutes=3 / 60) as (_emsp, station, _location, told, order):
+    async with a_reservation(brief, ocpp, minutes=6 / 60) as (_emsp, station, _location, told, order):
         at = now()
         await brief.reservation_becomes(told, "EXPIRED")
         await station.begin(token_in(order), reservationId=number_in(order), at=at)

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ from tests.ocpp_bridge.house import House, Station, station, until
 from workers.valkey import running
 
 BRISK = Rhythm(renewal=0.05, retry=0.05, heard=0.05, drain=5, flap_pause=0.01)
+LIMITS = Limits(drain_pause=0.01, accept=1, accept_wait=1)
 
 
 class Running:
     """A node, and what it could not deliver."""
 
-    def __init__(self, house: House, redis: Redis, name: str, rhythm: Rhythm = BRISK) -> None:
+    def __init__(self, house: House, redis: Redis, name: str, rhythm: Rhythm = BRISK, limits: Limits = LIMITS) -> None:
         self.in_vain: list[str] = []
-        limits = Limits(drain_pause=0.01, accept=1, accept_wait=1)
         self.node = Node(
             house, redis, "127.0.0.1", 0, undeliverable=self.undeliverable, name=name, rhythm=rhythm, limits=limits
         )
@@ -46,8 +47,10 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def node(house: House, redis: Redis, name: str = "node-1", rhythm: Rhythm = BRISK) -> AsyncIterator[Running]:
-    one = Running(house, redis, name, rhythm)
+async def node(
+    house: House, redis: Redis, name: str = "node-1", rhythm: Rhythm = BRISK, limits: Limits = LIMITS
+) -> AsyncIterator[Running]:
+    one = Running(house, redis, name, rhythm, limits)
     await one.node.start()
     try:
         yield one
@@ -213,7 +216,7 @@ async def test_a_kick_meant_for_an_older_socket_spares_the_newer_one(house: Hous
 
 
 async def test_a_lease_that_ran_out_stops_orders_and_nothing_else(house: House, redis: Redis) -> None:
-    rhythm = Rhythm(lease=0.1, renewal=3600, heard=3600)
+    rhythm = Rhythm(lease=0.1, renewal=3600, heard=3600, retry=3600)
     async with node(house, redis, rhythm=rhythm) as one, one.station() as cs:
         epoch = (await one.node.registry.acquire("CS-X", "ocpp1.6") or pytest.fail("no epoch")).epoch
         await until(lambda: not one.node.registry.holds("CS-X", epoch))
@@ -344,7 +347,7 @@ async def test_many_stations_at_once(house: House, redis: Redis) -> None:
             await cs.say(3, message[1], {"status": "Accepted"})
             assert (await house.ending(order)).ending is Ending.RESULT
 
-    async with node(house, redis) as one:
+    async with node(house, redis, limits=replace(LIMITS, accept_wait=20)) as one:
         await asyncio.gather(*(live(one, name) for name in names))
         await until(lambda: one.node.stations == 0)
     assert len(house.answers) == 60

@@ -131,12 +131,12 @@ async def test_who_asks_while_it_is_being_opened_waits_for_the_same_one(tmp_path
     with running(tmp_path) as valkey:
         slow = Slow(valkey.socket)
         async with slow.at(tmp_path / "slow.sock") as redis:
-            standing = Standing(redis, 0.3)
+            standing = Standing(redis, 1.5)
             asked: list[asyncio.Task[bytes]] = []
             slow.is_silent = True
             for number in range(200):
                 asked.append(asyncio.create_task(standing.ask("ECHO", str(number))))
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.025)
                 slow.is_silent = number < 80
             told = await asyncio.gather(*asked, return_exceptions=True)
             assert set(map(type, told[:20])) == {Silent}
@@ -148,7 +148,7 @@ async def test_who_asks_in_the_moment_in_which_an_opening_fails_opens_another(tm
     with running(tmp_path) as valkey:
         slow = Slow(valkey.socket)
         async with slow.at(tmp_path / "slow.sock") as redis:
-            standing, slow.is_silent = Standing(redis, 0.3), True
+            standing, slow.is_silent = Standing(redis, 2), True
             first = asyncio.create_task(standing.ask("ECHO", "a"))
             await asyncio.sleep(0.01)
             while not standing._opening.done():  # type: ignore[union-attr]  # it is being opened
@@ -163,9 +163,9 @@ async def test_who_asks_in_the_moment_in_which_an_opening_fails_opens_another(tm
 async def test_who_has_waited_for_the_opening_takes_no_connection_from_others(tmp_path: Path) -> None:
     with running(tmp_path) as valkey:
         async with Slow(valkey.socket).at(tmp_path / "slow.sock") as redis:
-            standing = Standing(redis, 1)
+            standing = Standing(redis, 4)
             early = asyncio.create_task(standing.ask("BLPOP", "empty", 0))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(2)
             late = asyncio.create_task(standing.ask("ECHO", "b"))  # Redis comes to it when the other one is answered
             with pytest.raises(Silent):
                 await early
@@ -183,7 +183,7 @@ async def test_it_can_be_closed_while_it_is_being_opened(tmp_path: Path) -> None
                 await asyncio.sleep(pause)
                 await standing.close()
                 with pytest.raises(Lost):
-                    await asyncio.wait_for(asking, 1)
+                    await asyncio.wait_for(asking, 10)
             assert await standing.ask("ECHO", "a") == b"a"
             await standing.close()
 
@@ -191,7 +191,7 @@ async def test_it_can_be_closed_while_it_is_being_opened(tmp_path: Path) -> None
 async def test_a_server_that_goes_away_comes_back_and_freezes(tmp_path: Path) -> None:
     with running(tmp_path) as valkey:
         redis = Redis.from_url(valkey.url)
-        standing = Standing(redis, 0.3)
+        standing = Standing(redis, 1.5)
         assert await standing.ask("SET", "a", 1) == b"OK"
     with pytest.raises((RedisError, OSError)):
         await standing.ask("GET", "a")
@@ -205,7 +205,9 @@ async def test_a_server_that_goes_away_comes_back_and_freezes(tmp_path: Path) ->
         finally:
             os.kill(int(process), signal.SIGCONT)
         async with asyncio.timeout(10):
-            while await standing.ask("GET", "a") != b"1":
-                pass
+            answer = None
+            while answer != b"1":
+                with suppress(Silent):
+                    answer = await standing.ask("GET", "a")
     await standing.close()
     await redis.aclose()

@@ -458,7 +458,7 @@ async def test_h03_fr_11_a_reservation_used_without_a_transaction_is_told_where_
 
 async def test_h04_fr_01_an_expired_reservation_is_told(meet, ocpp2):
     station, tongue = await meet(ocpp2)
-    assert await tongue.reserve(4, evse=1, seconds=0.5) == "Accepted"
+    assert await tongue.reserve(4, evse=1, seconds=2) == "Accepted"
     await tongue.csms.hears("ReservationStatusUpdate", reservationId=4, reservationUpdateStatus="Expired")
     assert station.ended[-1].reason is EndReason.EXPIRED
 
@@ -466,7 +466,7 @@ async def test_h04_fr_01_an_expired_reservation_is_told(meet, ocpp2):
 @pytest.mark.parametrize("evse", [1, None])
 async def test_h04_fr_01_an_expired_reservation_is_gone_on_1_6_too(meet, evse):
     station, tongue = await meet("1.6")
-    assert await tongue.reserve(4, evse=evse, seconds=0.5) == "Accepted"
+    assert await tongue.reserve(4, evse=evse, seconds=2) == "Accepted"
     await station.wait_for(lambda s: s.ended)
     assert station.ended[-1].reason is EndReason.EXPIRED
     assert await tongue.cancel(4) == "Rejected"
@@ -474,7 +474,7 @@ async def test_h04_fr_01_an_expired_reservation_is_gone_on_1_6_too(meet, evse):
 
 async def test_h04_fr_02_after_the_expiry_anybody_may_charge_there(meet, ocpp):
     station, tongue = await meet(ocpp)
-    await tongue.reserve(4, evse=1, seconds=0.5)
+    await tongue.reserve(4, evse=1, seconds=2)
     assert await tongue.start("STRANGER", evse=1) == "Rejected"
     await station.wait_for(lambda s: s.ended)
     assert await tongue.start("STRANGER", evse=1) == "Accepted"
@@ -483,14 +483,14 @@ async def test_h04_fr_02_after_the_expiry_anybody_may_charge_there(meet, ocpp):
 async def test_h04_fr_03_after_the_expiry_the_evse_shows_available(meet, telling):
     _, tongue = await meet(telling)
     before = len(tongue.csms.calls)
-    await tongue.reserve(4, evse=1, seconds=0.5)
+    await tongue.reserve(4, evse=1, seconds=2)
     await tongue.shows(1, "Reserved", before)
     await tongue.csms.until(lambda: tongue.statuses(1)[-1] == "Available")
 
 
 async def test_h04_an_expiry_while_offline_is_told_later(meet, ocpp2):
     station, tongue = await meet(ocpp2)
-    await tongue.reserve(4, evse=1, seconds=0.5)
+    await tongue.reserve(4, evse=1, seconds=2)
     await station.go_offline()
     await station.wait_for(lambda s: s.ended)
     await station.go_online()

@@ -250,6 +250,7 @@ def test_a_second_signal_hurries(house: House) -> None:
 def test_children_die_with_a_supervisor_that_is_killed(house: House, polite: Callable[..., str], stubborn: str) -> None:
     program = house.start(polite("api"), stubborn)
     until(lambda: house.journal() and house.read("stubborn") and house.pid("api") and house.pid("stubborn"))
+    until(lambda: house.read("grandchild"))
     pids = house.pid("api"), house.pid("stubborn")
     program.kill()
     program.wait()
