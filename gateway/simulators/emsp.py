@@ -15,6 +15,7 @@ from gateway.simulators.exchanges import Received, envelope, parsed
 from gateway.simulators.faults import EMSP_FAULTS, Faults
 from gateway.simulators.platform import Platform
 from gateway.simulators.receiver import Push, Receiver
+from gateway.simulators.serving import Serving
 from gateway.simulators.verdicts import Tokens, authorization, problems
 from ocpi.dialects import NEWEST
 from ocpi.headers import Party
@@ -33,10 +34,6 @@ class Callback(Received):
     def name(self) -> str:
         """What ``url_for`` was asked for."""
         return self.path.partition("/callbacks/")[2]
-
-
-#: Seconds that the event loop needs at most to make a connection of a socket.
-_ACCEPTING = 0.02
 
 
 class SimulatedEmsp:
@@ -63,7 +60,7 @@ class SimulatedEmsp:
         #: Its versions, credentials and Tokens modules.
         self.platform = Platform("", party, self._client, on_tokens=self._takes)
         self._tls, self._on_callback, self._news = tls, on_callback, asyncio.Event()
-        self._runner: web.AppRunner | None = None
+        self._serving: Serving | None = None
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -77,20 +74,13 @@ class SimulatedEmsp:
         application = web.Application()
         application.router.add_post("/callbacks/{name:.+}", self._receive)
         application.router.add_routes([*self.receiver.routes(), *self.platform.routes()])
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self._serving = Serving(application)
+        self.port = await self._serving.start(self.host, self.port, self._tls)
         self.platform.root = self._root
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            for site in self._runner.sites:
-                await site.stop()
-            # What was accepted in that moment is a connection only now, and is closed with the others.
-            await asyncio.sleep(_ACCEPTING)
-            await self._runner.cleanup()
+        if self._serving is not None:
+            await self._serving.stop()
         if self._session is not None:
             await self._session.close()
 

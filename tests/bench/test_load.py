@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, web
 
+from gateway.simulators.serving import Serving
 from workers.bench.emsp import Ears, Emsp
 from workers.bench.http11 import Hearing
 from workers.bench.load import Load
@@ -22,16 +23,14 @@ class Api:
         self._client = ClientSession()
         application = web.Application()
         application.router.add_post(f"{COMMANDS}/{{type}}", self._receive)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, 0).start()
-        self.port = self._runner.addresses[0][1]
+        self._serving = Serving(application)
+        self.port = await self._serving.start(HOST)
         return self
 
     async def __aexit__(self, *_):
         await asyncio.gather(*self._tasks)
         await self._client.close()
-        await self._runner.cleanup()
+        await self._serving.stop()
 
     async def _receive(self, request):
         self.asked.append(request.match_info["type"])

@@ -10,6 +10,7 @@ from aiohttp import ClientSession, web
 from redis import Redis
 from websockets.asyncio.client import connect
 
+from gateway.simulators.serving import Serving
 from workers.bench.scene import COMMANDS, HOST, Spot
 from workers.bench.sides import environment
 from workers.bench.talk import started
@@ -37,11 +38,9 @@ async def sink():
 
     application = web.Application()
     application.router.add_post("/{name}", heard)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    yield f"http://{HOST}:{runner.addresses[0][1]}", posted
-    await runner.cleanup()
+    serving = Serving(application)
+    yield f"http://{HOST}:{await serving.start(HOST)}", posted
+    await serving.stop()
 
 
 @pytest.fixture

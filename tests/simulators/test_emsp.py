@@ -1,11 +1,14 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from gateway.simulators.emsp import SimulatedEmsp
+from gateway.simulators.serving import Serving
 
 TOKEN = "token-out-1234"
 HEADERS = {
@@ -167,11 +170,8 @@ async def test_it_sends_commands_as_a_partner_does(http):
 
     application = web.Application()
     application.router.add_post("/{rest:.*}", command)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    serving = Serving(application)
+    base = f"http://127.0.0.1:{await serving.start()}"
     async with SimulatedEmsp() as emsp:
         status, _, body = await emsp.post(
             base,
@@ -182,10 +182,29 @@ async def test_it_sends_commands_as_a_partner_does(http):
             request_id="r-9",
             routing={"OCPI-from-party-id": "EMS"},
         )
-    await runner.cleanup()
+    await serving.stop()
     assert (status, body["data"]["result"]) == (200, "ACCEPTED")
     path, headers, sent = seen[0]
     assert path == "/ocpi/cpo/2.2.1/commands/RESERVE_NOW"
     assert (headers["Authorization"], headers["X-Request-ID"]) == ("Token dG9rZW4taW4=", "r-9")
     assert headers["OCPI-from-party-id"] == "EMS"
     assert sent["response_url"].endswith("/callbacks/R-1")
+
+
+async def test_who_calls_in_the_moment_in_which_it_ends_is_hung_up_on():
+    """The socket that was accepted then would stay open until it is collected."""
+    loop, (bell, ringing) = asyncio.get_running_loop(), socket.socketpair()
+    bell.setblocking(False)
+    with bell, ringing, socket.socket() as caller:
+        async with SimulatedEmsp() as emsp:
+
+            def both_at_once() -> None:
+                ringing.send(b"!")
+                caller.connect(("127.0.0.1", emsp.port))
+
+            loop.call_soon(both_at_once)
+            await loop.sock_recv(bell, 1)
+        caller.setblocking(False)
+        with suppress(ConnectionResetError):
+            async with asyncio.timeout(10):
+                assert await loop.sock_recv(caller, 1) == b""

@@ -174,9 +174,8 @@ class Emsp(SimulatedEmsp):
     @property
     def requests(self) -> int:
         """How many requests of any kind it got, pushes left out."""
-        assert self._runner is not None
-        assert self._runner.server is not None
-        return self._runner.server.requests_count - len(self.pushes)
+        assert self._serving is not None
+        return self._serving.requests - len(self.pushes)
 
     def results(self, told: Told) -> list[str]:
         """Every result that was posted for a command so far."""

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.simulators.receiver import Push
+from gateway.simulators.serving import Serving
 from ocpi.headers import Party
 from tests.support.emsp import VERSION, Emsp, Told
 from tests.support.gateway import CPO
@@ -103,10 +104,8 @@ async def a_list(objects: Sequence[Any], page: int) -> AsyncIterator[tuple[str, 
 
     application = web.Application()
     application.router.add_get("/list", give)
-    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    serving = Serving(application)
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/list", asked
+        yield f"http://127.0.0.1:{await serving.start()}/list", asked
     finally:
-        await runner.cleanup()
+        await serving.stop()

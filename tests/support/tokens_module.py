@@ -8,6 +8,7 @@ from typing import Any, Self
 from aiohttp import web
 from sqlalchemy import Connection, insert, update
 
+from gateway.simulators.serving import Serving
 from gateway.store import rows
 
 WHEN = "2026-03-01T12:00:00Z"
@@ -57,25 +58,24 @@ class TokensModule:
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies or (UNKNOWN,))
         self.asked: list[Question] = []
-        self._runner: web.AppRunner | None = None
+        self._serving: Serving | None = None
+        self._port = 0
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._serving = Serving(application)
+        self._port = await self._serving.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
+        assert self._serving is not None
+        await self._serving.stop()
 
     @property
     def url(self) -> str:
-        assert self._runner is not None
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/ocpi/emsp/2.2.1/tokens"
+        return f"http://127.0.0.1:{self._port}/ocpi/emsp/2.2.1/tokens"
 
     async def was_asked(self, count: int = 1, timeout: float = 30) -> Question:
         async with asyncio.timeout(timeout):

@@ -1,6 +1,7 @@
 """The sweeper: what is due and nobody was rung for, found in the database; losing Redis loses only time."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import update
@@ -27,15 +28,18 @@ async def test_an_empty_house_is_swept(work: Work) -> None:
 
 
 async def test_a_wake_up_that_was_lost_is_given_again_and_not_at_every_sweep(work: Work) -> None:
+    rules = work.office.rules
+    rules = replace(rules, settings=rules.settings.model_copy(update={"ring_again": timedelta(seconds=9)}))
+    work.office = replace(work.office, rules=rules)
     await work.hold()
-    lost, fresh = work.start("lost", ago=5), work.start("fresh")
+    lost, fresh = work.start("lost", ago=14), work.start("fresh")
     await swept(work)
     assert work.state(lost) == ("DISPATCHED", None)
     assert work.state(fresh) == ("RECEIVED", None)
     assert await work.letters() == 1
     await swept(work)
     assert await work.letters() == 1
-    long_ago = utc_now() - timedelta(seconds=3)
+    long_ago = utc_now() - timedelta(seconds=10)
     work.indoors.run(lambda db: db.execute(update(command).where(command.c.id == lost).values(dispatched_at=long_ago)))
     await swept(work)
     assert await work.letters() == 2
