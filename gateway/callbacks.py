@@ -54,7 +54,7 @@ async def _deliver_one(office: Office, due: Due) -> None:
         if posted is None:
             posted = await _post(office, due, ids, left)
             is_deserted = posted.http_status is None and posted.milliseconds < SOON
-            office.shares.told(due.partner, host, is_deserted=is_deserted)
+            await office.shares.told(due.partner, host, is_deserted=is_deserted)
         attempt = judge(posted, due, ids.request_id, at, utc_now(), office.rules.settings.callback_pauses)
     await office.store.about(f"callback {attempt.callback}").note_briefly(callbacks.record, [attempt])
     if attempt.state is CallbackState.ABANDONED:

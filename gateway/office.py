@@ -33,9 +33,11 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that Redis may take to answer.
 PATIENCE = 5
-#: Results that are being posted to one partner, and to one where nobody was; more wait for their turn.
+#: Results that are being posted to one partner, and to a host where nobody was; more wait for their turn.
 CALLS_AT_ONCE = 64
 CALLS_IN_VAIN = 4
+#: Seconds after each of the latter, in which others' are posted: they fail at once, and there may be many.
+PAUSE_IN_VAIN = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Office:
             bell=Bell(redis_url),
             http=open_client(allow_private=allow_private),
             names=CheckedResolver(allow_private=allow_private),
-            shares=Shares(CALLS_AT_ONCE, CALLS_IN_VAIN),
+            shares=Shares(CALLS_AT_ONCE, CALLS_IN_VAIN, PAUSE_IN_VAIN),
             ringer=Ringer(standing),
             whereabouts=Gathered(look),
         )

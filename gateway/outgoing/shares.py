@@ -10,10 +10,11 @@ _Key = tuple[int, str]
 
 
 class Shares:
-    """``each``: to one partner; ``few`` of these to a host where nobody was, of which so many are ``remembered``."""
+    """``each``: to one partner; ``few`` of these to a host where nobody was, with a ``pause`` of so many seconds after
+    each, and so many such hosts are ``remembered``."""
 
-    def __init__(self, each: int, few: int, remembered: int = 10_000) -> None:
-        self._each, self._few, self._remembered = each, few, remembered
+    def __init__(self, each: int, few: int, pause: float, remembered: int = 10_000) -> None:
+        self._each, self._few, self._pause, self._remembered = each, few, pause, remembered
         #: Only of partners that somebody is calling right now.
         self._shares: WeakValueDictionary[_Key, asyncio.Semaphore] = WeakValueDictionary()
         self._deserted: dict[_Key, None] = {}
@@ -26,14 +27,16 @@ class Shares:
         async with vain, self._share((partner, ""), self._each):
             yield
 
-    def told(self, partner: int, host: str, *, is_deserted: bool) -> None:
-        """Whether the last request found nobody. The next one fails as soon as it is made, and so do all that are tried
-        again in the same moment: at once, they would hold everybody else's up."""
+    async def told(self, partner: int, host: str, *, is_deserted: bool) -> None:
+        """Whether the request of a share found nobody, and then a pause for others'. The next one fails as soon as it
+        is made, and so do all that are tried again in the same moment: one right after the other, they would hold
+        everybody else's up."""
         self._deserted.pop((partner, host), None)
         if is_deserted:
             self._deserted[partner, host] = None
             if len(self._deserted) > self._remembered:
                 del self._deserted[next(iter(self._deserted))]
+            await asyncio.sleep(self._pause)
 
     def _share(self, key: _Key, most: int) -> asyncio.Semaphore:
         share = self._shares.get(key)

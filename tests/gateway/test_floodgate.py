@@ -141,40 +141,60 @@ async def calling(shares: Shares, *calls: tuple[int, str]) -> AsyncIterator[list
 
 
 async def test_a_partner_s_share_is_its_own() -> None:
-    async with calling(Shares(2, 1), (1, "a"), (1, "b"), (1, "a"), (2, "a")) as under_way:
+    async with calling(Shares(2, 1, 0), (1, "a"), (1, "b"), (1, "a"), (2, "a")) as under_way:
         assert under_way == [(1, "a"), (1, "b"), (2, "a")]
 
 
 async def test_a_deserted_host_has_a_small_part_of_it_until_somebody_is_there() -> None:
-    shares = Shares(3, 1)
-    shares.told(1, "a", is_deserted=True)
+    shares = Shares(3, 1, 0)
+    await shares.told(1, "a", is_deserted=True)
     async with calling(shares, (1, "a"), (1, "a"), (1, "b"), (2, "a"), (2, "a")) as under_way:
         assert under_way == [(1, "a"), (1, "b"), (2, "a"), (2, "a")]
-    shares.told(1, "a", is_deserted=False)
+    await shares.told(1, "a", is_deserted=False)
     async with calling(shares, (1, "a"), (1, "a")) as under_way:
         assert len(under_way) == 2
 
 
+async def test_requests_to_a_deserted_host_are_not_made_one_right_after_the_other() -> None:
+    shares, made = Shares(3, 2, 0.05), []
+    await shares.told(1, "a", is_deserted=True)
+
+    async def call(host: str, is_deserted: bool) -> None:
+        async with shares.of(1, host):
+            made.append((host, time.monotonic()))
+            await shares.told(1, host, is_deserted=is_deserted)
+
+    began = time.monotonic()
+    await asyncio.gather(*(call("a", is_deserted=True) for _ in range(6)), call("b", is_deserted=False))
+    waits = [int((at - began + 0.001) / 0.05) for host, at in made if host == "a"]
+    assert all(wait >= number // 2 for number, wait in enumerate(waits))
+    assert [host for host, _ in made].index("b") <= 2
+    made.clear()
+    shares._pause = 3600
+    await asyncio.gather(*(call("a", is_deserted=False) for _ in range(6)))
+    assert len(made) == 6  # somebody is there again, and nobody waits any longer
+
+
 async def test_deserted_hosts_have_no_more_than_their_partner_s_share() -> None:
     """Or whoever names a thousand ports at which nobody is, and then somebody who is slow, would have all sockets."""
-    shares = Shares(3, 2)
+    shares = Shares(3, 2, 0)
     hosts = [f"a:{port}" for port in range(10)]
     for host in hosts:
-        shares.told(1, host, is_deserted=True)
+        await shares.told(1, host, is_deserted=True)
     async with calling(shares, *((1, host) for host in hosts)) as under_way:
         assert len(under_way) == 3
 
 
 async def test_only_so_many_deserted_hosts_are_remembered() -> None:
-    shares = Shares(3, 1, remembered=2)
+    shares = Shares(3, 1, 0, remembered=2)
     for host in ("a", "b", "a", "c"):
-        shares.told(1, host, is_deserted=True)
+        await shares.told(1, host, is_deserted=True)
     assert list(shares._deserted) == [(1, "a"), (1, "c")]
 
 
 async def test_a_share_that_nobody_uses_is_forgotten() -> None:
-    shares = Shares(1, 1)
-    shares.told(1, "b", is_deserted=True)
+    shares = Shares(1, 1, 0)
+    await shares.told(1, "b", is_deserted=True)
     async with calling(shares, (1, "b")):
         assert sorted(shares._shares) == [(1, ""), (1, "b")]
     assert list(shares._shares) == []
