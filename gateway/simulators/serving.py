@@ -27,17 +27,17 @@ class Serving:
 
     @property
     def requests(self) -> int:
-        """How many have come."""
-        return self._runner.server.requests_count if self._runner.server is not None else 0
+        """How many have come, until it is stopped."""
+        assert self._runner.server is not None, "it counts while it is started"
+        return self._runner.server.requests_count
 
     async def stop(self) -> None:
-        if self._server is None:
-            return
-        loop = asyncio.get_running_loop()
-        # A server that is closed between accepting a socket and making a connection of it leaves the socket open
-        # (asyncio's Server._attach fails). So it accepts no more first, and closes what it has accepted a moment later.
-        for listener in self._server.sockets:
-            loop.remove_reader(listener)
-        await asyncio.sleep(_ACCEPTING)
-        self._server.close()
+        if self._server is not None:
+            loop = asyncio.get_running_loop()
+            # A server that is closed between accepting a socket and making a connection of it leaves the socket open
+            # (asyncio's Server._attach fails). So it accepts no more first, and closes what it has accepted afterwards.
+            for listener in self._server.sockets:
+                loop.remove_reader(listener)
+            await asyncio.sleep(_ACCEPTING)
+            self._server.close()
         await self._runner.cleanup()
